@@ -1,0 +1,40 @@
+// Every Redis key and channel Sluice uses, spelled here only. Keys that one script touches together share a hash tag,
+// so all of it works on Redis Cluster.
+
+/** Prefix of all keys and channels; configurable so that several installations can share one Redis. */
+export const defaultPrefix = 'sluice'
+
+export interface RedisKeys {
+  /** string, JSON: the current routing document */
+  readonly routing: string
+  /** list, JSON, newest first: documents published before */
+  readonly routingHistory: string
+  /** channel: the version just published */
+  readonly routingChannel: string
+  /** sorted set, member = worker id, score = last heartbeat in ms */
+  readonly workers: string
+  /** string: id of the sidecar that scores; expires */
+  readonly scorer: string
+  /** sorted set of one lane, member = lease id, score = expiry in ms */
+  readonly leases: (source: string, provider: string) => string
+  /** channel: notices about lanes: a lease was released, a worker waits for some */
+  readonly leaseChannel: string
+  /** hash: suppressed recipients of one bucket (core/suppression/entry.ts), 0..bucketCount-1 */
+  readonly suppressed: (bucket: number) => string
+  /** string, seconds since 1970: evidence that came into ClickHouse before this has done its work on suppression */
+  readonly suppressionCursor: string
+}
+
+const lane = (source: string, provider: string): string => `${source}|${provider}`.replace(/[{}]/g, '_')
+
+export const redisKeys = (prefix: string = defaultPrefix): RedisKeys => ({
+  routing: `${prefix}:{routing}:table`,
+  routingHistory: `${prefix}:{routing}:history`,
+  routingChannel: `${prefix}:routing`,
+  workers: `${prefix}:workers`,
+  scorer: `${prefix}:scorer`,
+  leases: (source, provider) => `${prefix}:{lane:${lane(source, provider)}}:leases`,
+  leaseChannel: `${prefix}:leases`,
+  suppressed: (bucket) => `${prefix}:suppressed:${bucket}`,
+  suppressionCursor: `${prefix}:suppression:cursor`,
+})
