@@ -1,0 +1,40 @@
+// Where mails wait for which every source of every pool is closed: suspended, without weight, a broken relay. One FIFO
+// for all that would choose alike. They are not failed; they go when a new routing document, a new configuration or a
+// relay's probe opens a source.
+
+import { Fifo } from '@sluice/core/admission/fifo'
+
+import type { Candidate } from './candidate'
+
+export class ClosedRooms {
+  private readonly rooms = new Map<string, Fifo<Candidate>>()
+
+  get size(): number {
+    let size = 0
+    for (const room of this.rooms.values()) size += room.size
+    return size
+  }
+
+  add(candidate: Candidate): void {
+    const { provider = '', families = 0 } = candidate.destination ?? {}
+    const key = `${candidate.stream}|${families}|${provider}`
+    let room = this.rooms.get(key)
+    if (!room) this.rooms.set(key, (room = new Fifo()))
+    room.push(candidate)
+  }
+
+  /** Asks each room's mails, oldest first, until one finds no source. `leaves` says whether it has found one. */
+  retry(leaves: (candidate: Candidate) => boolean): void {
+    for (const [key, room] of [...this.rooms]) {
+      for (let first = room.peek(); first && leaves(first); first = room.peek()) room.shift()
+      if (room.size === 0) this.rooms.delete(key)
+    }
+  }
+
+  /** Takes everybody out. */
+  drain(): Candidate[] {
+    const all = [...this.rooms.values()].flatMap((room) => room.drain())
+    this.rooms.clear()
+    return all
+  }
+}

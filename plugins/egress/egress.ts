@@ -1,0 +1,128 @@
+// The outbound scheduler of one worker, put together: what it hears from host, from Redis and from the configuration,
+// and what that means to the scheduler.
+
+import { messageOf } from '@sluice/core/errors'
+import { redisKeys } from '@sluice/core/redis/keys'
+import type { RoutingDocument } from '@sluice/core/routing/table'
+import type { Configuration, Host, HMail } from 'haraka-plugin-sluice-host'
+
+import type { Candidate, Next } from './candidate'
+import { Lanes } from './lane/lanes'
+import { Policy } from './policy'
+import { RedisLink, type LinkLog } from './redis/link'
+import { Breakers } from './relay/breakers'
+import { RelayJudge } from './relay/judge'
+import { RoutingSubscription } from './routing/subscription'
+import { Scheduler } from './scheduler'
+
+export interface EgressParts {
+  readonly host: Host
+  readonly log: LinkLog
+  /** Unique among all workers that share the Redis. */
+  readonly worker: string
+  /** EHLO name where a relay has none of its own. */
+  readonly me: string
+  /** ms since 1970 */
+  readonly now?: () => number
+  /** Uniform in [0, 1). */
+  readonly dice?: () => number
+}
+
+/** The first mails after a start wait so long for the routing document, or a suspended source would be used. ms */
+const firstReadMs = 500
+
+export class Egress {
+  private policy: Policy | undefined
+  private document: RoutingDocument | undefined
+  private readonly link: RedisLink
+  private readonly lanes: Lanes<Candidate>
+  private readonly routing: RoutingSubscription
+  private readonly breakers = new Breakers()
+  private readonly scheduler: Scheduler
+  private opening: Promise<void> | undefined
+  private opened = false
+
+  /** @throws SluiceError SLUICE_SECRET_MISSING where a relay's password is not set */
+  constructor(private readonly parts: EgressParts) {
+    const { host, log, worker, me, now = Date.now, dice = Math.random } = parts
+    const { redis } = host.configuration.current.sluice
+    const keys = redisKeys(redis.prefix)
+    this.link = new RedisLink({ url: process.env['REDIS_URL'] ?? redis.url }, log)
+    this.lanes = new Lanes<Candidate>({
+      link: this.link,
+      keys,
+      worker,
+      takeIdle: (lane) => host.takeIdle(lane),
+      returnLease: (lease) => host.returnLease(lease),
+      limitOf: (source, provider) => this.policy?.laneLimits(source, provider, provider).connection_limit ?? 1,
+    })
+    this.scheduler = new Scheduler({ host, log, lanes: this.lanes, breakers: this.breakers, me, now, dice })
+    this.routing = new RoutingSubscription(this.link, keys, log, (document) => this.use(document))
+    this.configure(host.configuration.current)
+
+    const judge = new RelayJudge({
+      isRelay: (source) => this.policy?.relay(source) !== undefined,
+      failed: (source, why) => this.scheduler.relayFailed(source, why),
+      worked: (source) => this.relayWorked(source),
+    })
+    host.judgeUndelivered((attempt, tries) => judge.undelivered(attempt, tries))
+    host.onSettled((settlement) => judge.settled(settlement))
+    host.onIdle((lane) => this.lanes.connectionIdle(lane))
+    host.configuration.onChange((configuration) => this.reconfigure(configuration))
+  }
+
+  /** The hook send_email: answers `next` once, or parks the mail. */
+  sendEmail(next: Next, hmail: HMail): void {
+    if (this.opened) this.scheduler.sendEmail(next, hmail)
+    else void this.open().then(() => this.scheduler.sendEmail(next, hmail))
+  }
+
+  /** Connects, and waits a moment for the routing document. Only processes that deliver come here. Never rejects. */
+  open(): Promise<void> {
+    this.opening ??= (async () => {
+      this.link.open()
+      this.lanes.start()
+      this.routing.start()
+      this.scheduler.start()
+      await this.routing.ready(firstReadMs)
+      this.opened = true
+    })()
+    return this.opening
+  }
+
+  close(): void {
+    this.scheduler.stop()
+    this.routing.stop()
+    this.lanes.stop()
+    this.link.close()
+  }
+
+  private use(document: RoutingDocument): void {
+    this.document = document
+    this.policy?.chooser.swap(document)
+    this.scheduler.weightsChanged()
+    this.parts.log.notice(`routing document ${document.version} (${document.reason})`)
+  }
+
+  private configure(configuration: Configuration): void {
+    this.policy = Policy.of(configuration)
+    this.policy?.chooser.swap(this.document)
+    this.breakers.keep(this.policy?.sources ?? new Set())
+    this.scheduler.usePolicy(this.policy)
+  }
+
+  private reconfigure(configuration: Configuration): void {
+    try {
+      this.configure(configuration)
+      this.lanes.reconfigure()
+    } catch (thrown) {
+      this.parts.log.error(`configuration refused, egress keeps the last good one: ${messageOf(thrown)}`)
+    }
+  }
+
+  private relayWorked(source: string): void {
+    if (!this.breakers.worked(source)) return
+    this.parts.log.notice(`relay ${source} is open again`)
+    this.scheduler.tryRooms()
+  }
+}

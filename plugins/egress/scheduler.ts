@@ -1,0 +1,287 @@
+// Every mail that comes out of Haraka's queue goes through
+//
+//   arrive   destination of its domain (MX, cached): provider and hosts, or no way at all
+//   choose   pool and source, by weight, among the sources that are not closed
+//   wait     in the lane of source and provider for a lease, or in a closed room; parked as soon as that takes time
+//   depart   route made, lease handed over, Haraka goes on
+//
+// The choice is not bent by load: a full lane parks the mail, it does not spill to another source. When weights
+// change, mails that wait are drawn again, so that what leaves always follows the weights in force. An unexpected
+// fault defers the mail: it is never sent by accident and never lost.
+
+import { messageOf } from '@sluice/core/errors'
+import type { Host, HMail, Lease, NoRoute, Route } from 'haraka-plugin-sluice-host'
+
+import { Candidate, type CandidateOwner, type Next } from './candidate'
+import { ClosedRooms } from './closed-rooms'
+import { Destinations, isNoRoute } from './destination'
+import { Granted } from './granted'
+import type { Lanes } from './lane/lanes'
+import type { Policy } from './policy'
+import type { LinkLog } from './redis/link'
+import type { Breakers } from './relay/breakers'
+import { mxHosts, relayHost, routeOf } from './route'
+import { Turn } from './turn'
+
+export interface SchedulerParts {
+  readonly host: Host
+  readonly log: LinkLog
+  readonly lanes: Lanes<Candidate>
+  readonly breakers: Breakers
+  /** EHLO name where a relay has none of its own. */
+  readonly me: string
+  /** ms since 1970 */
+  readonly now: () => number
+  /** Uniform in [0, 1). */
+  readonly dice: () => number
+}
+
+/** haraka-constants.delay, and seconds: the last resort where not even a deferral can be told. */
+const delay = 908
+const delaySeconds = 30
+
+export class Scheduler implements CandidateOwner {
+  private policy: Policy | undefined
+  private destinations: Destinations | undefined
+  private readonly rooms = new ClosedRooms()
+  private readonly onTheirWay: Granted
+  private readonly turn: Turn
+
+  constructor(private readonly parts: SchedulerParts) {
+    this.onTheirWay = new Granted(parts.now, (lease) => parts.host.returnLease(lease))
+    this.turn = new Turn(parts.now, () => this.weightsChanged())
+  }
+
+  /** Mails that wait, parked, for a source or a lease. */
+  get waiting(): number {
+    let waiting = this.rooms.size
+    for (const lane of this.parts.lanes.crowded()) waiting += lane.waiting
+    return waiting
+  }
+
+  start(): void {
+    this.onTheirWay.start()
+  }
+
+  stop(): void {
+    this.turn.cancel()
+    this.onTheirWay.stop()
+  }
+
+  /** Everything that waits begins anew under the new policy; undefined = Sluice does not steer any more. */
+  usePolicy(policy: Policy | undefined): void {
+    this.policy = policy
+    this.destinations = policy && new Destinations(policy.catalogue)
+    const waiting = [...this.parts.lanes.crowded()].flatMap((lane) => lane.remove(() => true))
+    for (const candidate of [...waiting, ...this.rooms.drain()]) this.again(candidate)
+  }
+
+  /** Weights are not what they were: draws again for those whose lottery has changed, and tries the closed rooms. */
+  weightsChanged(): void {
+    const { chooser } = this.policy ?? {}
+    if (!chooser) return
+    const now = this.parts.now()
+    this.redraw(
+      ({ choice, destination }) => !choice || !destination || !chooser.stands(choice, destination.provider, now),
+    )
+    this.tryRooms()
+  }
+
+  /** A relay is broken: those who wait for it choose again. */
+  sourceClosed(source: string): void {
+    this.redraw(({ choice }) => choice?.source === source)
+    this.armTurn()
+  }
+
+  /** A source may be open again. */
+  tryRooms(): void {
+    this.rooms.retry((candidate) => this.tryChoose(candidate))
+    this.armTurn()
+  }
+
+  /** The hook send_email: answers `next` once, or parks the mail. */
+  sendEmail(next: Next, hmail: HMail): void {
+    const grant = this.onTheirWay.take(hmail)
+    if (grant) {
+      grant.candidate.resume(next)
+      void this.depart(grant.candidate, grant.lease)
+    } else {
+      void this.arrive(new Candidate(this, hmail, next))
+    }
+  }
+
+  granted(candidate: Candidate, lease: Lease): void {
+    if (candidate.isParked) {
+      this.onTheirWay.add(candidate, lease)
+      this.parts.host.wake(candidate.hmail)
+    } else {
+      void this.depart(candidate, lease)
+    }
+  }
+
+  parked({ hmail }: Candidate): void {
+    this.parts.host.park(hmail)
+  }
+
+  private async arrive(candidate: Candidate): Promise<void> {
+    const { dns } = this.parts.host
+    try {
+      const answer = dns.cachedMx(candidate.domain) ?? (await dns.lookupMx(candidate.domain))
+      const { policy, destinations } = this
+      if (!policy || !destinations) {
+        candidate.proceed()
+        return
+      }
+      const destination = destinations.of(candidate.domain, answer)
+      if (isNoRoute(destination)) {
+        this.refuse(candidate, destination)
+        return
+      }
+      candidate.destination = destination
+      candidate.stream = policy.streamOf(candidate.hmail)
+      const pools = policy.poolsOf(candidate.stream)
+      if (policy.canReach(pools, destination.families)) this.choose(candidate)
+      else this.refuse(candidate, destination.fault ?? unreachable(candidate.domain, pools))
+    } catch (thrown) {
+      this.fault(candidate, thrown)
+    }
+  }
+
+  private choose(candidate: Candidate): void {
+    if (this.tryChoose(candidate)) return
+    this.rooms.add(candidate)
+    candidate.park()
+    this.armTurn()
+  }
+
+  /** Draws a source and joins its lane; false where every source is closed. */
+  private tryChoose(candidate: Candidate): boolean {
+    const { policy, parts } = this
+    const { destination, stream } = candidate
+    if (!policy || !destination) return false
+    const now = parts.now()
+    const closed = union(policy.unable(destination.families), parts.breakers.closed(now))
+    const choice = policy.chooser.choose(policy.poolsOf(stream), destination.provider, now, parts.dice(), closed)
+    if (policy.chooser.until < this.turn.at) this.armTurn()
+    if (!choice) return false
+    candidate.choice = choice
+    parts.breakers.chosen(choice.source, now)
+    parts.lanes.admit(choice.source, policy.laneProvider(choice.source, destination.provider), candidate)
+    return true
+  }
+
+  /** Hands the mail to Haraka with its route, or has it choose again where what it was granted for does not hold. */
+  private async depart(candidate: Candidate, lease: Lease): Promise<void> {
+    const { hmail } = candidate
+    try {
+      const route = await this.routeFor(candidate, lease)
+      if (!route) {
+        this.parts.host.returnLease(lease)
+        this.again(candidate)
+        return
+      }
+      this.parts.host.begin(hmail).route = route
+    } catch (thrown) {
+      this.parts.host.returnLease(lease)
+      this.fault(candidate, thrown)
+      return
+    }
+    this.proceed(candidate)
+  }
+
+  private async routeFor(candidate: Candidate, lease: Lease): Promise<Route | undefined> {
+    const { host, dice, me } = this.parts
+    const { choice } = candidate
+    const destination = await this.refreshed(candidate)
+    const { policy } = this
+    if (!policy || !choice || !destination) return undefined
+    if (!policy.chooser.stands(choice, destination.provider, this.parts.now())) return undefined
+    const relay = policy.relay(choice.source)
+    if (relay) {
+      const answer = await host.dns.lookupAddresses(relay.host)
+      const found = relayHost(policy, choice.source, answer)
+      if (found) return routeOf(policy, { choice, destination, lease, hosts: [found] }, me)
+      this.relayFailed(choice.source, answer.kind === 'fault' ? answer.detail : 'no address of a usable family')
+      return undefined
+    }
+    const limits = policy.laneLimits(choice.source, destination.provider, destination.site)
+    const hosts = mxHosts(policy, choice.source, destination, limits, dice)
+    return hosts.length > 0 ? routeOf(policy, { choice, destination, lease, hosts }, me) : undefined
+  }
+
+  /** A mail may have waited longer than its MX answer holds; undefined where it does not go there any more. */
+  private async refreshed(candidate: Candidate) {
+    const { destination, domain } = candidate
+    if (!destination || this.parts.now() < destination.expires) return destination
+    const answer = await this.parts.host.lookupMx(domain)
+    const fresh = this.destinations?.of(domain, answer)
+    return fresh && !isNoRoute(fresh) && fresh.provider === destination.provider ? fresh : undefined
+  }
+
+  /** A relay did not take a mail: it is closed until its back-off has passed. */
+  relayFailed(source: string, why: string): void {
+    const { breakers, now, dice, log } = this.parts
+    if (breakers.failed(source, now(), dice())) log.error(`relay ${source} is closed: ${why}`)
+    this.sourceClosed(source)
+  }
+
+  /** Begins anew: something has changed since the choice. */
+  private again(candidate: Candidate): void {
+    if (candidate.isParked) this.parts.host.wake(candidate.hmail)
+    else void this.arrive(candidate)
+  }
+
+  private redraw(leaves: (candidate: Candidate) => boolean): void {
+    for (const lane of [...this.parts.lanes.crowded()]) {
+      for (const candidate of lane.remove(leaves)) this.choose(candidate)
+    }
+  }
+
+  private armTurn(): void {
+    const now = this.parts.now()
+    const weights = this.policy?.chooser.until ?? Infinity
+    const relays = this.rooms.size > 0 ? this.parts.breakers.opensAt(now) : Infinity
+    this.turn.arm(Math.min(weights, relays))
+  }
+
+  /** Haraka answers it with a bounce or a deferral. */
+  private refuse(candidate: Candidate, reason: NoRoute): void {
+    this.parts.host.begin(candidate.hmail).noRoute = reason
+    this.proceed(candidate)
+  }
+
+  private fault(candidate: Candidate, thrown: unknown): void {
+    this.parts.log.error(`SLUICE_INTERNAL: ${candidate.hmail.filename} is deferred: ${messageOf(thrown)}`)
+    try {
+      this.refuse(candidate, internalFault)
+    } catch {
+      candidate.proceed(delay, delaySeconds)
+    }
+  }
+
+  /** What is thrown in here comes from behind our hook; the mail is Haraka's then. */
+  private proceed(candidate: Candidate): void {
+    try {
+      candidate.proceed()
+    } catch (thrown) {
+      this.parts.log.error(`SLUICE_INTERNAL: after send_email of ${candidate.hmail.filename}: ${messageOf(thrown)}`)
+    }
+  }
+}
+
+const union = (a: ReadonlySet<string>, b: ReadonlySet<string>): ReadonlySet<string> =>
+  b.size === 0 ? a : a.size === 0 ? b : new Set([...a, ...b])
+
+const unreachable = (domain: string, pools: readonly string[]): NoRoute => ({
+  kind: 'unreachable',
+  permanent: false,
+  enhanced: '4.4.1',
+  detail: `no source of ${pools.join(', ')} has an address of a family that the MX hosts of ${domain} have`,
+})
+
+const internalFault: NoRoute = {
+  kind: 'unreachable',
+  permanent: false,
+  enhanced: '4.3.0',
+  detail: 'internal fault of the scheduler',
+}

@@ -1,0 +1,121 @@
+// The Haraka plugin `sluice-host`: list it before the other Sluice plugins. What they rely on is `host`, typed in
+// contract.ts. Hooks here call next() synchronously and exactly once; the plugin has no time-out.
+
+import { evidenceOfDelivery, evidenceOfFailure, evidenceOfNoRoute, wipeNotes } from './attempt/evidence'
+import { HarakaHost, harakaConfigFolder } from './host'
+import { installGuards } from './guard/guards'
+import type { Host, MxHost, RecipientResult, Route } from './contract'
+import { reply, type HarakaItem, type HarakaMx, type HarakaPlugin, type HarakaRecipient, type Next } from './haraka'
+
+export * from './contract'
+export { RedisLink, type LinkLog, type LinkOptions } from './redis/link'
+export { readSecret } from './secret'
+export { uuid7 } from './uuid'
+
+const haraka = new HarakaHost(harakaConfigFolder())
+
+export const host: Host = haraka
+
+export function register(this: HarakaPlugin): void {
+  this.timeout = 0
+  haraka.attach(this)
+  haraka.configuration.start()
+  installGuards(this, haraka)
+
+  this.register_hook('send_email', 'begin_unless_begun', 100)
+  this.register_hook('get_mx', 'route_of_attempt', -100)
+  this.register_hook('delivered', 'settle_delivered', -100)
+  this.register_hook('deferred', 'settle_deferred', -100)
+  this.register_hook('bounce', 'settle_bounced', -100)
+}
+
+/** Without egress nobody else begins the attempt. */
+export function begin_unless_begun(next: Next, hmail: HarakaItem): void {
+  if (!haraka.attemptOf(hmail)) haraka.begin(hmail)
+  wipeNotes(hmail)
+  next()
+}
+
+export function route_of_attempt(next: Next, hmail: HarakaItem): void {
+  const { route, noRoute } = haraka.attemptOf(hmail) ?? {}
+  if (route)
+    next(
+      reply.ok,
+      route.hosts.flatMap((one) => mxOf(one, route)),
+    )
+  else if (noRoute?.kind === 'null_mx') next(reply.ok, [{ exchange: '', priority: 0 }])
+  else if (noRoute) next(noRoute.permanent ? reply.deny : reply.denysoft, noRoute.detail)
+  else next()
+}
+
+const mxOf = (one: MxHost, route: Route): HarakaMx[] =>
+  one.addresses.map((address) => {
+    const bind = address.includes(':') ? route.bind.v6 : route.bind.v4
+    return {
+      exchange: address,
+      from_dns: one.name,
+      port: one.port,
+      priority: 0,
+      bind_helo: route.ehlo,
+      ...(bind ? { bind } : {}),
+      ...(one.auth ? { auth_user: one.auth.username, auth_pass: one.auth.password } : {}),
+    }
+  })
+
+type Delivery = [string, string, string, number, number | string, string, HarakaRecipient[]]
+
+export function settle_delivered(next: Next, hmail: HarakaItem, delivery: Delivery): void {
+  const attempt = haraka.attemptOf(hmail)
+  if (attempt) {
+    const [host, ip, response, delay, port, , accepted] = delivery
+    for (const { address } of accepted) {
+      const evidence =
+        haraka.attempts.sight(hmail, address) ??
+        evidenceOfDelivery([host, ip, response, delay, port], attempt.started, Date.now())
+      haraka.attempts.result(hmail, { address, kind: 'delivered', evidence })
+    }
+  }
+  next()
+}
+
+interface Deferral {
+  readonly err: unknown
+  readonly mx?: HarakaMx
+  readonly fail_recips?: readonly HarakaRecipient[]
+}
+
+export function settle_deferred(next: Next, hmail: HarakaItem, deferral: Deferral): void {
+  fail(hmail, 'deferred', deferral.fail_recips ?? hmail.todo.rcpt_to, deferral.mx, String(deferral.err))
+  next()
+}
+
+type Bounce = Error & { mx?: HarakaMx; bounced_rcpt?: readonly HarakaRecipient[] }
+
+export function settle_bounced(next: Next, hmail: HarakaItem, error: Bounce): void {
+  // convert_temp_failed_to_bounce (hmail.js) says so in its own words; no remote text can begin like that.
+  const kind = error.message.startsWith('Too many failures (') ? 'expired' : 'bounced'
+  fail(hmail, kind, error.bounced_rcpt ?? hmail.todo.rcpt_to, error.mx, error.message)
+  next()
+}
+
+const fail = (
+  hmail: HarakaItem,
+  kind: Exclude<RecipientResult['kind'], 'delivered'>,
+  recipients: readonly HarakaRecipient[],
+  mx: HarakaMx | undefined,
+  said: string,
+): void => {
+  const attempt = haraka.attemptOf(hmail)
+  if (!attempt) return
+  for (const recipient of recipients) {
+    const evidence = attempt.noRoute
+      ? evidenceOfNoRoute(attempt.noRoute)
+      : (haraka.attempts.sight(hmail, recipient.address) ??
+        evidenceOfFailure(recipient, mx, said, attempt.started, Date.now()))
+    haraka.attempts.result(hmail, { address: recipient.address, kind, evidence })
+  }
+}
+
+export function shutdown(): void {
+  void haraka.close()
+}

@@ -1,0 +1,29 @@
+// Takes a mail out of Haraka's delivery queue in the middle of its send_email hook, and puts it back, or ends it.
+// DELAY polls (at least once a second, for every waiting mail); a parked mail costs nothing until it is woken. Its
+// queue file is untouched, so a crash or a restart loads it again.
+
+import type { HarakaItem, Outbound } from './haraka'
+
+/** Cancels the running hook (its time-out and its next()) and gives the delivery slot back. */
+export const park = (hmail: HarakaItem): void => {
+  cancelHook(hmail)
+  // next_cb frees one slot each time it is called: it must never be called twice for one.
+  const release = hmail.next_cb
+  hmail.next_cb = () => undefined
+  release()
+}
+
+/** Ends a mail that nobody is to get: its queue file goes, its delivery slot is given back. */
+export const finish = (hmail: HarakaItem): void => {
+  cancelHook(hmail)
+  hmail.discard()
+}
+
+const cancelHook = (hmail: HarakaItem): void => {
+  hmail.current_hook?.[2]()
+  hmail.current_hook = null
+  hmail.hooks_to_run = []
+}
+
+/** Puts the mail at the end of the delivery queue; all send_email hooks run again for it. */
+export const wake = (outbound: Outbound, hmail: HarakaItem): void => outbound.delivery_queue.push(hmail)
