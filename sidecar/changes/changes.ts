@@ -1,0 +1,162 @@
+// What operators change: overrides and suspensions. Every change is written to the audit journal before it is made and
+// again when it is known what became of it, so none is ever made without a trace, whatever is away.
+
+import { randomBytes, randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+
+import { messageOf, SluiceError } from '@sluice/core/errors'
+import type { Override, RoutingDocument, Suspension } from '@sluice/core/routing/table'
+import {
+  withOverride,
+  withoutOverride,
+  withoutSuspension,
+  withSuspension,
+  type Terms,
+} from '@sluice/core/routing/terms'
+
+import type { Log } from '../log'
+import type { RoutingPublisher } from '../routing/publisher'
+
+export const actions = ['override', 'withdraw', 'suspend', 'resume'] as const
+export type Action = (typeof actions)[number]
+
+/** Who asks, and why. */
+export interface Asker {
+  readonly author: string
+  readonly reason: string
+  /** Name of the token used. */
+  readonly token: string
+  readonly request_id: string
+}
+
+export interface Target {
+  readonly pool?: string | undefined
+  readonly provider?: string | undefined
+  readonly source: string
+}
+
+export interface Made<T> {
+  readonly made: T
+  readonly document: RoutingDocument
+}
+
+export interface ChangesOptions {
+  readonly publisher: RoutingPublisher
+  /** Writes one row of the audit table; rejects where it cannot. */
+  readonly record: (row: Readonly<Record<string, unknown>>) => Promise<unknown>
+  readonly log: Log
+  readonly now?: () => number
+}
+
+/** Terms in one routing document at most, as the schema says. */
+const mostTerms = 10_000
+
+export class Changes {
+  private readonly now: () => number
+
+  constructor(private readonly options: ChangesOptions) {
+    this.now = options.now ?? Date.now
+  }
+
+  /** @throws SluiceError SLUICE_JOURNAL, SLUICE_REDIS_AWAY, SLUICE_ROUTING_CONFLICT; nothing was changed then */
+  override(asker: Asker, target: Target, weight: number, until?: number): Promise<Made<Override>> {
+    const override = { ...this.term('o', asker, target, until), ...(target.pool && { pool: target.pool }), weight }
+    return this.make('override', asker, target, override, (document) => ({
+      terms: withOverride(document, override),
+      made: override,
+    }))
+  }
+
+  /** @throws SluiceError SLUICE_HTTP_NOT_FOUND and those of `override` */
+  withdraw(asker: Asker, id: string): Promise<Made<Override>> {
+    const known = this.options.publisher.last.overrides.find((one) => one.id === id)
+    const target = known ?? { source: '' }
+    return this.make('withdraw', asker, target, { id }, (document) => {
+      const found = withoutOverride(document, id)
+      if (!found) throw new SluiceError('SLUICE_HTTP_NOT_FOUND', `no override has the id ${id}`)
+      return { terms: found.terms, made: found.withdrawn }
+    })
+  }
+
+  /** @throws as `override` */
+  suspend(asker: Asker, target: Target, until?: number): Promise<Made<Suspension>> {
+    const suspension = this.term('s', asker, target, until)
+    return this.make('suspend', asker, target, suspension, (document) => ({
+      terms: withSuspension(document, suspension),
+      made: suspension,
+    }))
+  }
+
+  /** @throws SluiceError SLUICE_HTTP_NOT_FOUND and those of `override` */
+  resume(asker: Asker, target: Target): Promise<Made<readonly Suspension[]>> {
+    return this.make('resume', asker, target, {}, (document) => {
+      const found = withoutSuspension(document, target.source, target.provider)
+      if (!found) throw new SluiceError('SLUICE_HTTP_NOT_FOUND', sayNotSuspended(target))
+      return { terms: found.terms, made: found.lifted }
+    })
+  }
+
+  private term(letter: string, { author, reason }: Asker, { source, provider }: Target, until?: number): Suspension {
+    const id = `${letter}-${randomBytes(6).toString('hex')}`
+    return { id, ...(provider && { provider }), source, author, reason, since: this.now(), ...(until && { until }) }
+  }
+
+  private async make<T>(
+    action: Action,
+    asker: Asker,
+    target: Target,
+    details: object,
+    edit: (document: RoutingDocument) => { readonly terms: Terms; readonly made: T },
+  ): Promise<Made<T>> {
+    const row = {
+      id: randomUUID(),
+      at: this.now(),
+      action,
+      ...asker,
+      pool: target.pool ?? '',
+      provider: target.provider ?? '',
+      source: target.source,
+      details: JSON.stringify(details),
+      host: hostname(),
+    }
+    await this.asked(row)
+    let made: T | undefined
+    try {
+      const { document } = await this.options.publisher.change(asker.author, `${action}: ${asker.reason}`, (now) => {
+        const edited = edit(now)
+        if (edited.terms.overrides.length > mostTerms || edited.terms.suspensions.length > mostTerms) {
+          throw new SluiceError('SLUICE_ROUTING_CONFLICT', `there are ${mostTerms} of them already`)
+        }
+        made = edited.made
+        return edited.terms
+      })
+      await this.settled({ ...row, revision: 2, state: 'done', routing_version: document.version })
+      return { made: made as T, document }
+    } catch (error) {
+      await this.settled({ ...row, revision: 2, state: 'failed', error: messageOf(error) })
+      throw error
+    }
+  }
+
+  private async asked(row: Readonly<Record<string, unknown>>): Promise<void> {
+    try {
+      await this.options.record({ ...row, revision: 1, state: 'asked' })
+    } catch (cause) {
+      throw new SluiceError('SLUICE_JOURNAL', messageOf(cause), { cause })
+    }
+  }
+
+  /** The change is made, or not: a full disk now must not make its answer a lie. */
+  private async settled(row: Readonly<Record<string, unknown>>): Promise<void> {
+    try {
+      await this.options.record(row)
+    } catch (error) {
+      this.options.log.error({ ...row, error_of_journal: messageOf(error) }, 'what became of a change is not recorded')
+    }
+  }
+}
+
+const sayNotSuspended = ({ source, provider }: Target): string =>
+  provider === undefined
+    ? `${source} is not suspended`
+    : `${source} is not suspended towards ${provider} alone (a suspension towards all is lifted without provider)`

@@ -1,0 +1,33 @@
+// Every route there is.
+
+import { openApiRoute } from '../openapi'
+import type { Route } from '../route'
+import type { Services } from '../services'
+import { auditRoutes } from './audit'
+import { healthRoutes } from './health'
+import { inboxRoutes } from './inbox'
+import { outcomeRoutes } from './outcomes'
+import { reportRoutes } from './reports'
+import { scoreRoutes } from './scores'
+import { sqlRoutes } from './sql'
+import { steeringRoutes } from './steering'
+import { suppressionRoutes } from './suppressions'
+import { unsubscribeRoutes } from './unsubscribe'
+import { weightRoutes } from './weights'
+
+export const allRoutes = (services: Services): Route[] => {
+  const routes = [
+    ...weightRoutes(services),
+    ...steeringRoutes(services),
+    ...scoreRoutes(services),
+    ...outcomeRoutes(services),
+    ...suppressionRoutes(services),
+    ...reportRoutes(services),
+    ...inboxRoutes(services),
+    ...unsubscribeRoutes(services),
+    ...sqlRoutes(services),
+    ...auditRoutes(services),
+    ...healthRoutes(services),
+  ]
+  return [...routes, openApiRoute(routes, services.version)]
+}

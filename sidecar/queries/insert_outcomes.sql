@@ -1,0 +1,1 @@
+INSERT INTO outcomes ({{columns}}) {{infile}} FORMAT JSONEachRow

@@ -1,0 +1,1 @@
+INSERT INTO segments (segment, lines, bytes, quarantined) FORMAT JSONEachRow

@@ -1,0 +1,1 @@
+SELECT DISTINCT segment FROM segments WHERE segment IN {segments:Array(String)}

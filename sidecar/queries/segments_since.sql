@@ -1,0 +1,1 @@
+SELECT count() AS segments FROM segments WHERE ingested_at > {since:DateTime('UTC')}
