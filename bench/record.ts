@@ -9,7 +9,8 @@ import path from 'node:path'
 
 import { loadBounceRules } from '@sluice/core/bounce/classify'
 import type { Settlement } from 'haraka-plugin-sluice-host'
-import { recordsOf } from 'haraka-plugin-sluice-outcome/dist/records'
+import { Verdicts } from 'haraka-plugin-sluice-host/dist/attempt/verdicts'
+import { recordsOf, type Scene } from 'haraka-plugin-sluice-outcome/dist/records'
 import { SpoolWriter } from 'haraka-plugin-sluice-outcome/dist/spool/writer'
 
 const limitUs = 20
@@ -17,9 +18,11 @@ const turns = 400
 const perTurn = 50
 const rounds = 5
 
-const scene = {
-  rules: loadBounceRules((file) => readFileSync(require.resolve(`@sluice/core/data/${file}`), 'utf8')),
-  discretion: { mode: 'plain' as const },
+const rules = loadBounceRules((file) => readFileSync(require.resolve(`@sluice/core/data/${file}`), 'utf8'))
+const verdicts = new Verdicts(() => rules)
+const scene: Scene = {
+  verdictOf: (attempt, evidence, over) => verdicts.of(attempt, evidence, over),
+  discretion: { mode: 'plain' },
   host: 'bench',
   worker: '1',
 }

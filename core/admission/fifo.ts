@@ -29,6 +29,11 @@ export class Fifo<T> {
     return this.items[this.head]
   }
 
+  /** Everything in it, oldest first. Nothing may change while it is read. */
+  *[Symbol.iterator](): Iterator<T> {
+    for (let place = this.head; place < this.items.length; place++) yield this.items[place] as T
+  }
+
   /** Takes everything out, oldest first. */
   drain(): T[] {
     const all = this.items.slice(this.head) as T[]

@@ -21,6 +21,8 @@ export class Candidate implements Waiting {
   stream = ''
   destination: Destination | undefined
   choice: Choice | undefined
+  /** What closes sources to this mail and not to others like it, as a word; empty = nothing. */
+  bound = ''
 
   constructor(
     private readonly owner: CandidateOwner,

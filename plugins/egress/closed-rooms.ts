@@ -1,6 +1,6 @@
-// Where mails wait for which every source of every pool is closed: suspended, without weight, a broken relay. One FIFO
-// for all that would choose alike. They are not failed; they go when a new routing document, a new configuration or a
-// relay's probe opens a source.
+// Where mails wait for which every source of every pool is closed: suspended, without weight, a broken relay, a lane
+// that is blocked. One FIFO for all that would choose alike. They are not failed; they go when a new routing document,
+// a new configuration or time opens a source.
 
 import { Fifo } from '@sluice/core/admission/fifo'
 
@@ -17,10 +17,35 @@ export class ClosedRooms {
 
   add(candidate: Candidate): void {
     const { provider = '', families = 0 } = candidate.destination ?? {}
-    const key = `${candidate.stream}|${families}|${provider}`
+    const key = `${candidate.stream}|${families}|${provider}|${candidate.bound}`
     let room = this.rooms.get(key)
     if (!room) this.rooms.set(key, (room = new Fifo()))
     room.push(candidate)
+  }
+
+  /** The first of each room. */
+  *heads(): Iterable<Candidate> {
+    for (const room of this.rooms.values()) {
+      const first = room.peek()
+      if (first) yield first
+    }
+  }
+
+  /** Takes the mails out that `leaves` names; the others keep their order. */
+  remove(leaves: (candidate: Candidate) => boolean): Candidate[] {
+    const removed: Candidate[] = []
+    for (const [key, room] of [...this.rooms]) {
+      for (const one of room.drain()) {
+        if (leaves(one)) removed.push(one)
+        else room.push(one)
+      }
+      if (room.size === 0) this.rooms.delete(key)
+    }
+    return removed
+  }
+
+  *[Symbol.iterator](): Iterator<Candidate> {
+    for (const room of this.rooms.values()) yield* room
   }
 
   /** Asks each room's mails, oldest first, until one finds no source. `leaves` says whether it has found one. */

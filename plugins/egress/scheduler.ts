@@ -14,6 +14,7 @@ import type { Host, HMail, Lease, NoRoute, Route } from 'haraka-plugin-sluice-ho
 
 import { Candidate, type CandidateOwner, type Next } from './candidate'
 import { ClosedRooms } from './closed-rooms'
+import { allClosed, nextOpening, type Closure } from './closure'
 import { Destinations, isNoRoute } from './destination'
 import { Granted } from './granted'
 import type { Lanes } from './lane/lanes'
@@ -28,6 +29,8 @@ export interface SchedulerParts {
   readonly log: LinkLog
   readonly lanes: Lanes<Candidate>
   readonly breakers: Breakers
+  /** Whatever closes sources, beside the breakers. */
+  readonly closures?: readonly Closure[]
   /** EHLO name where a relay has none of its own. */
   readonly me: string
   /** ms since 1970 */
@@ -46,8 +49,10 @@ export class Scheduler implements CandidateOwner {
   private readonly rooms = new ClosedRooms()
   private readonly onTheirWay: Granted
   private readonly turn: Turn
+  private readonly closures: readonly Closure[]
 
   constructor(private readonly parts: SchedulerParts) {
+    this.closures = [parts.breakers, ...(parts.closures ?? [])]
     this.onTheirWay = new Granted(parts.now, (lease) => parts.host.returnLease(lease))
     this.turn = new Turn(parts.now, () => this.weightsChanged())
   }
@@ -87,9 +92,12 @@ export class Scheduler implements CandidateOwner {
     this.tryRooms()
   }
 
-  /** A relay is broken: those who wait for it choose again. */
-  sourceClosed(source: string): void {
-    this.redraw(({ choice }) => choice?.source === source)
+  /** A source is closed, to one provider or to all: those who wait for it choose again. */
+  sourceClosed(source: string, provider?: string): void {
+    this.redraw(
+      ({ choice, destination }) =>
+        choice?.source === source && (provider === undefined || destination?.provider === provider),
+    )
     this.armTurn()
   }
 
@@ -160,12 +168,14 @@ export class Scheduler implements CandidateOwner {
     const { destination, stream } = candidate
     if (!policy || !destination) return false
     const now = parts.now()
-    const closed = union(policy.unable(destination.families), parts.breakers.closed(now))
-    const choice = policy.chooser.choose(policy.poolsOf(stream), destination.provider, now, parts.dice(), closed)
+    const closed = allClosed(this.closures, candidate, now)
+    if (closed === 'all') return false
+    const shut = union(policy.unable(destination.families), closed)
+    const choice = policy.chooser.choose(policy.poolsOf(stream), destination.provider, now, parts.dice(), shut)
     if (policy.chooser.until < this.turn.at) this.armTurn()
     if (!choice) return false
     candidate.choice = choice
-    parts.breakers.chosen(choice.source, now)
+    for (const closure of this.closures) closure.chosen?.(choice.source, candidate, now)
     parts.lanes.admit(choice.source, policy.laneProvider(choice.source, destination.provider), candidate)
     return true
   }
@@ -240,8 +250,9 @@ export class Scheduler implements CandidateOwner {
   private armTurn(): void {
     const now = this.parts.now()
     const weights = this.policy?.chooser.until ?? Infinity
-    const relays = this.rooms.size > 0 ? this.parts.breakers.opensAt(now) : Infinity
-    this.turn.arm(Math.min(weights, relays))
+    let opening = Infinity
+    for (const candidate of this.rooms.heads()) opening = Math.min(opening, nextOpening(this.closures, candidate, now))
+    this.turn.arm(Math.min(weights, opening))
   }
 
   /** Haraka answers it with a bounce or a deferral. */

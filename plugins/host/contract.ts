@@ -6,6 +6,7 @@
 // Haraka's and stays behind this contract.
 
 import type { RuleSet } from '@sluice/core/bounce/classify'
+import type { Verdict } from '@sluice/core/bounce/verdict'
 import type { EgressConfig } from '@sluice/core/config/egress'
 import type { FeedbackConfig } from '@sluice/core/config/feedback'
 import type { ShapingConfig } from '@sluice/core/config/shaping'
@@ -284,6 +285,11 @@ export interface Host {
   /** The attempt under way for this mail, also for the items Haraka splits off it. */
   attemptOf(hmail: HMail): Attempt | undefined
   onSettled(listener: (settlement: Settlement) => void): void
+  /**
+   * What a refusal means, by the rules in force (bounce.yaml); judged once, the same for everybody who asks.
+   * @param over whether the attempt ended in a bounce; it decides where there is no reply code
+   */
+  verdictOf(attempt: Attempt, evidence: Evidence, over: boolean): Verdict
   /**
    * Sets the judge of attempts that reached nobody: every try ended in phase connect, banner, ehlo, starttls, tls or
    * auth (`tries` has all of them, in order). Without a judge, and if it throws, the mail is deferred. A rerouted

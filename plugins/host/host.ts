@@ -4,9 +4,11 @@
 import path from 'node:path'
 import type { SecureContextOptions } from 'node:tls'
 
+import type { Verdict } from '@sluice/core/bounce/verdict'
 import { messageOf } from '@sluice/core/errors'
 
 import { Attempts } from './attempt/attempts'
+import { Verdicts } from './attempt/verdicts'
 import { ConfigurationFolder } from './configuration'
 import type {
   Attempt,
@@ -41,6 +43,7 @@ const shippedProviders = path.resolve(require.resolve('@sluice/core/errors'), '.
 export class HarakaHost implements Host {
   readonly attempts = new Attempts(Date.now, (thrown) => this.log?.logerror(`settlement: ${messageOf(thrown)}`))
   readonly configuration: ConfigurationFolder
+  private readonly verdicts = new Verdicts(() => this.configuration.current.bounceRules)
   readonly dns: Lookup
   /** The process is ending: what dies now is not replaced. */
   terminating = false
@@ -112,6 +115,10 @@ export class HarakaHost implements Host {
     this.attempts.onSettled(listener)
   }
 
+  verdictOf(attempt: Attempt, evidence: Evidence, over: boolean): Verdict {
+    return this.verdicts.of(attempt, evidence, over)
+  }
+
   park(hmail: HMail): void {
     this.attempts.forget(hmail)
     park(hmail as HarakaItem)
@@ -161,14 +168,14 @@ export class HarakaHost implements Host {
    */
   rerouted(hmail: HMail, tries: readonly Evidence[]): boolean {
     const attempt = this.attempts.of(hmail)
-    if (!attempt || !this.outbound || this.verdictOf(attempt, tries) === 'defer') return false
+    if (!attempt || !this.outbound || this.ruling(attempt, tries) === 'defer') return false
     this.attempts.reroute(hmail, tries)
     park(hmail as HarakaItem)
     wake(this.outbound, hmail as HarakaItem)
     return true
   }
 
-  private verdictOf(attempt: Attempt, tries: readonly Evidence[]): Undelivered {
+  private ruling(attempt: Attempt, tries: readonly Evidence[]): Undelivered {
     try {
       return this.judge?.(attempt, tries) ?? 'defer'
     } catch (thrown) {

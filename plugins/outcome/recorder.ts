@@ -1,4 +1,4 @@
-// Puts outcomes into the spool: rules and discretion as configured, followed when the configuration changes. A fault
+// Puts outcomes into the spool: discretion as configured, followed when the configuration changes. A fault
 // here never reaches a mail: it is logged.
 
 import { hostname } from 'node:os'
@@ -27,9 +27,9 @@ export class Recorder {
   /** @throws SluiceError SLUICE_SECRET_MISSING where `recipient: hash` has no key */
   constructor(private readonly parts: RecorderParts) {
     const { host, log, harakaFolder } = parts
-    const { sluice, bounceRules } = host.configuration.current
+    const { sluice } = host.configuration.current
     this.scene = {
-      rules: bounceRules,
+      verdictOf: (attempt, evidence, over) => host.verdictOf(attempt, evidence, over),
       discretion: discretionOf(sluice, readSecret),
       host: hostname(),
       worker: String(process.pid),
@@ -64,9 +64,9 @@ export class Recorder {
     })
   }
 
-  private reconfigure({ sluice, bounceRules }: Configuration): void {
+  private reconfigure({ sluice }: Configuration): void {
     try {
-      this.scene = { ...this.scene, rules: bounceRules, discretion: discretionOf(sluice, readSecret) }
+      this.scene = { ...this.scene, discretion: discretionOf(sluice, readSecret) }
     } catch (thrown) {
       this.parts.log.error(`configuration refused, outcome keeps the last good one: ${messageOf(thrown)}`)
     }

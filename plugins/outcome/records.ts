@@ -2,16 +2,15 @@
 // tried in vain before, one for every recipient at acceptance or suppressed. Values are cut to the bounds of the
 // record's fields, so that no receiver can write what the reader refuses.
 
-import { classify, type RuleSet } from '@sluice/core/bounce/classify'
 import type { Verdict } from '@sluice/core/bounce/verdict'
 import { hushReply, sayRecipient, type Discretion } from '@sluice/core/outcome/recipient'
 import type { OutcomeRecord } from '@sluice/core/outcome/record'
 import { tagOf, type Tag } from '@sluice/core/stream/tag'
-import { uuid7, type Evidence, type Route, type Settlement, type Suppressed } from 'haraka-plugin-sluice-host'
+import { uuid7, type Evidence, type Host, type Settlement, type Suppressed } from 'haraka-plugin-sluice-host'
 
 /** What holds for all records of a worker. */
 export interface Scene {
-  readonly rules: RuleSet
+  readonly verdictOf: Host['verdictOf']
   readonly discretion: Discretion
   readonly host: string
   readonly worker: string
@@ -44,12 +43,12 @@ interface Result {
 const attemptRecord = (
   { attempt, at }: Settlement,
   { kind, address, evidence }: Result,
-  { rules, discretion, host, worker }: Scene,
+  { verdictOf, discretion, host, worker }: Scene,
 ): OutcomeRecord => {
   const { hmail, route } = attempt
   const { todo } = hmail
   const tag = tagOf(todo.notes)
-  const verdict = kind === 'delivered' ? delivered : judge(evidence, kind, route, rules)
+  const verdict = kind === 'delivered' ? delivered : verdictOf(attempt, evidence, kind === 'bounced')
   return recordFrom({
     id: uuid7(at),
     at,
@@ -155,22 +154,6 @@ export const suppressedRecords = (
   )
 
 const delivered: Pick<Verdict, 'class' | 'rule' | 'blame'> = { class: 'delivered', rule: 'code/2xx', blame: 'none' }
-
-const judge = (
-  { code, enhanced, lines, phase }: Evidence,
-  kind: OutcomeRecord['kind'],
-  route: Route | undefined,
-  rules: RuleSet,
-): Pick<Verdict, 'class' | 'rule' | 'blame'> =>
-  classify(rules, {
-    code,
-    enhanced: enhanced || undefined,
-    text: lines,
-    phase,
-    provider: route?.provider,
-    // Without a reply code only the kind says whether the attempt is over.
-    permanent: code === 0 ? kind === 'bounced' : undefined,
-  })
 
 const word = (text: string): string => (text.length > 255 ? text.slice(0, 255) : text)
 const known = (text: string): string | undefined => (text === '' ? undefined : word(text))

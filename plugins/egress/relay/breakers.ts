@@ -3,21 +3,22 @@
 
 import { admits, fail, isBroken, opensAt, probe, soundBreaker, type Breaker } from '@sluice/core/admission/breaker'
 
-const none: ReadonlySet<string> = new Set()
+import type { Candidate } from '../candidate'
+import { nothingClosed, type Closure } from '../closure'
 
-export class Breakers {
+export class Breakers implements Closure {
   private readonly broken = new Map<string, Breaker>()
 
   /** Relays no mail may be sent to at `now` (ms since 1970). */
-  closed(now: number): ReadonlySet<string> {
-    if (this.broken.size === 0) return none
+  closed(_candidate: Candidate, now: number): ReadonlySet<string> {
+    if (this.broken.size === 0) return nothingClosed
     const closed = new Set<string>()
     for (const [source, breaker] of this.broken) if (!admits(breaker, now)) closed.add(source)
     return closed
   }
 
   /** A mail has been given this source. */
-  chosen(source: string, now: number): void {
+  chosen(source: string, _candidate: Candidate, now: number): void {
     const breaker = this.broken.get(source)
     if (breaker) this.broken.set(source, probe(breaker, now))
   }
@@ -35,7 +36,7 @@ export class Breakers {
   }
 
   /** ms since 1970 at which the next relay is open for a probe; Infinity where none will be by time alone. */
-  opensAt(now: number): number {
+  opensAt(_candidate: Candidate, now: number): number {
     let soonest = Infinity
     for (const breaker of this.broken.values()) soonest = Math.min(soonest, opensAt(breaker, now))
     return soonest

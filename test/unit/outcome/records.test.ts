@@ -12,10 +12,13 @@ import { expect, test } from 'vitest'
 
 import { hushReply, sayRecipient, type Discretion } from '@sluice/core/outcome/recipient'
 import { acceptedRecords, recordsOf, type Scene } from '../../../plugins/outcome/records'
+import { Verdicts } from '../../../plugins/host/attempt/verdicts'
 
 const resolve = createRequire(__filename)
+const rules = loadBounceRules((file) => readFileSync(resolve.resolve(`@sluice/core/data/${file}`), 'utf8'))
+const verdicts = new Verdicts(() => rules)
 const scene: Scene = {
-  rules: loadBounceRules((file) => readFileSync(resolve.resolve(`@sluice/core/data/${file}`), 'utf8')),
+  verdictOf: (attempt, one, over) => verdicts.of(attempt, one, over),
   discretion: { mode: 'plain' },
   host: 'host1',
   worker: '42',
