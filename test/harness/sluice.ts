@@ -14,7 +14,7 @@ import { startRedis, type RedisServer } from '@sluice/run/redis'
 import { Redis } from 'ioredis'
 import { expect, onTestFinished, vi } from 'vitest'
 
-import { HarakaProcess, type HarakaOptions } from './haraka'
+import { HarakaProcess, HarakaTrouble, type HarakaOptions } from './haraka'
 
 export interface SluiceOptions extends HarakaOptions {
   /** egress.yaml */
@@ -82,9 +82,10 @@ export const startSluice = async (options: SluiceOptions): Promise<SluiceStack> 
     records: () => readSpool(path.join(haraka.folder, 'spool')),
     recorded: async (kind, count, timeoutMs = 20_000) => {
       const found = async () => (await stack.records()).filter((one) => one.kind === kind)
-      await vi.waitFor(async () => expect((await found()).length).toBeGreaterThanOrEqual(count), {
-        timeout: timeoutMs,
-        interval: 50,
+      const there = async () => expect((await found()).length).toBeGreaterThanOrEqual(count)
+      await vi.waitFor(there, { timeout: timeoutMs, interval: 50 }).catch(async (missing: unknown) => {
+        const queue = (await stack.haraka.queue()).join(' ')
+        throw new HarakaTrouble(`${kind}: ${String(missing)}; in the queue: ${queue}`, stack.haraka.log)
       })
       return found()
     },
