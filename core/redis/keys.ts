@@ -19,6 +19,28 @@ export interface RedisKeys {
   readonly leases: (source: string, provider: string) => string
   /** channel: notices about lanes: a lease was released, a worker waits for some */
   readonly leaseChannel: string
+  /** hash: scope key (core/lane/scope.ts) -> JSON of its LaneState; what is not in it is open and unlimited */
+  readonly laneStates: string
+  /** sorted set of the same scope keys, score = ms (server's clock) at which the state is forgotten */
+  readonly laneStateEnds: string
+  /** string: number of the last change of any lane state */
+  readonly laneStateSequence: string
+  /** channel: `<number> <scope key>` of each change of a lane state */
+  readonly laneStateChannel: string
+  /** hash: action id -> JSON of its LaneAction (core/lane/action-log.ts) */
+  readonly actionLog: string
+  /** sorted set of the same ids, score = ms at which the record is forgotten */
+  readonly actionEnds: string
+  /** string: number of the last change of the log */
+  readonly actionSequence: string
+  /** channel: `<number> <action id>` of each change of the log */
+  readonly actionChannel: string
+  /** hash: action id -> JSON of who undid it, when and why; written once (HSETNX), never rewritten */
+  readonly actionsUndone: string
+  /** channel: id of an action that was undone just now */
+  readonly undoChannel: string
+  /** sorted set: scope keys a rule has closed, score = ms (server's clock) */
+  readonly actionGuard: (rule: string) => string
   /** hash: suppressed recipients of one bucket (core/suppression/entry.ts), 0..bucketCount-1 */
   readonly suppressed: (bucket: number) => string
   /** string, seconds since 1970: evidence that came into ClickHouse before this has done its work on suppression */
@@ -35,6 +57,17 @@ export const redisKeys = (prefix: string = defaultPrefix): RedisKeys => ({
   scorer: `${prefix}:scorer`,
   leases: (source, provider) => `${prefix}:{lane:${lane(source, provider)}}:leases`,
   leaseChannel: `${prefix}:leases`,
+  laneStates: `${prefix}:{states}:lanes`,
+  laneStateEnds: `${prefix}:{states}:ends`,
+  laneStateSequence: `${prefix}:{states}:sequence`,
+  laneStateChannel: `${prefix}:states`,
+  actionLog: `${prefix}:{actions}:log`,
+  actionEnds: `${prefix}:{actions}:ends`,
+  actionSequence: `${prefix}:{actions}:sequence`,
+  actionChannel: `${prefix}:actions`,
+  actionsUndone: `${prefix}:{actions}:undone`,
+  undoChannel: `${prefix}:undone`,
+  actionGuard: (rule) => `${prefix}:{actions}:guard:${rule.replace(/[{}]/g, '_')}`,
   suppressed: (bucket) => `${prefix}:suppressed:${bucket}`,
   suppressionCursor: `${prefix}:suppression:cursor`,
 })
