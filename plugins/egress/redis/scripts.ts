@@ -17,11 +17,30 @@ export interface ScriptCommands {
   releaseLease(leases: string, id: string, limit: number, channel: string, notice: string): Promise<number>
   renewLeases(leases: string, ttlMs: number, ...ids: string[]): Promise<number>
   heartbeat(workers: string, worker: string, silenceMs: number): Promise<number>
+  teach(
+    entries: string,
+    ends: string,
+    sequence: string,
+    name: string,
+    read: string,
+    text: string,
+    keepMs: number,
+    most: number,
+    channel: string,
+  ): Promise<[number, string, number]>
+  claimClosing(guard: string, scope: string, most: number, hourMs: number): Promise<number>
 }
 
 export type Scripts = Record<keyof ScriptCommands, { readonly lua: string; readonly numberOfKeys: number }>
 
-const names = ['acquireLeases', 'releaseLease', 'renewLeases', 'heartbeat'] as const satisfies (keyof ScriptCommands)[]
+const names = [
+  'acquireLeases',
+  'releaseLease',
+  'renewLeases',
+  'heartbeat',
+  'teach',
+  'claimClosing',
+] as const satisfies (keyof ScriptCommands)[]
 
 /** lua/ lies beside package.json; the compiled files lie one folder deeper than their sources. */
 const luaFolder = (from = __dirname): string =>
