@@ -21,7 +21,9 @@ export interface EffectiveWeights {
 }
 
 interface Term {
-  readonly source: string
+  readonly pool?: string | undefined
+  /** Absent: every source. */
+  readonly source?: string | undefined
   readonly provider?: string | undefined
   readonly since: number
   readonly until?: number | undefined
@@ -30,7 +32,7 @@ interface Term {
 const holds = (term: Term, now: number): boolean => term.since <= now && now < (term.until ?? Infinity)
 
 const concerns = (term: Term, source: string, provider: string): boolean =>
-  term.source === source && (term.provider === undefined || term.provider === provider)
+  (term.source === undefined || term.source === source) && (term.provider === undefined || term.provider === provider)
 
 /** The next moment after `now` at which a term begins or ends. */
 const nextTurn = (terms: readonly Term[], now: number): number =>
@@ -53,8 +55,9 @@ export const effectiveWeights = (
   now: number,
 ): EffectiveWeights => {
   const scored = document?.pools[pool]?.[provider] ?? document?.pools[pool]?.[anyProvider]
-  const overrides = (document?.overrides ?? []).filter((one) => one.pool === undefined || one.pool === pool)
-  const suspensions = document?.suspensions ?? []
+  const here = (term: Term): boolean => term.pool === undefined || term.pool === pool
+  const overrides = (document?.overrides ?? []).filter(here)
+  const suspensions = (document?.suspensions ?? []).filter(here)
 
   const weights = Object.entries(config.pools[pool] ?? {}).map(([source, base]): EffectiveWeight => {
     const entry = scored?.[source]

@@ -27,7 +27,13 @@ export const overrideSchema = z.strictObject({
 })
 export type Override = z.infer<typeof overrideSchema>
 
-export const suspensionSchema = overrideSchema.omit({ weight: true, pool: true })
+/** Closes what it names: a source, a pool or a provider as a whole, or where several are named, what is in all of them. */
+export const suspensionSchema = overrideSchema
+  .omit({ weight: true })
+  .extend({ source: name.optional() })
+  .refine(({ pool, source, provider }) => pool !== undefined || source !== undefined || provider !== undefined, {
+    error: 'a suspension names a source, a pool or a provider',
+  })
 export type Suspension = z.infer<typeof suspensionSchema>
 
 export const factorsSchema = z.strictObject({

@@ -5,10 +5,11 @@ import type { Override, RoutingDocument, Suspension } from './table'
 
 export type Terms = Pick<RoutingDocument, 'overrides' | 'suspensions'>
 
-interface Target {
+/** What a term is about; what is absent means every one. */
+export interface Target {
   readonly pool?: string | undefined
   readonly provider?: string | undefined
-  readonly source: string
+  readonly source?: string | undefined
 }
 
 const sameTarget = (a: Target, b: Target): boolean =>
@@ -31,16 +32,15 @@ export const withSuspension = (terms: Terms, suspension: Suspension): Terms => (
 })
 
 /**
- * The terms without the suspensions of `source`: of one provider only, or all of them where `provider` is undefined.
- * Undefined where there is nothing to lift.
+ * The terms without the suspensions of that source and pool: of one provider only, or where `provider` is undefined of
+ * all of them. Undefined where there is nothing to lift.
  */
 export const withoutSuspension = (
   terms: Terms,
-  source: string,
-  provider?: string,
+  { source, pool, provider }: Target,
 ): { terms: Terms; lifted: readonly Suspension[] } | undefined => {
   const concerned = (one: Suspension): boolean =>
-    one.source === source && (provider === undefined || one.provider === provider)
+    one.source === source && one.pool === pool && (provider === undefined || one.provider === provider)
   const lifted = terms.suspensions.filter(concerned)
   if (lifted.length === 0) return undefined
   return { terms: { ...terms, suspensions: terms.suspensions.filter((one) => !concerned(one)) }, lifted }

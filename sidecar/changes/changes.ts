@@ -11,6 +11,7 @@ import {
   withoutOverride,
   withoutSuspension,
   withSuspension,
+  type Target,
   type Terms,
 } from '@sluice/core/routing/terms'
 
@@ -29,11 +30,7 @@ export interface Asker {
   readonly request_id: string
 }
 
-export interface Target {
-  readonly pool?: string | undefined
-  readonly provider?: string | undefined
-  readonly source: string
-}
+type OverrideTarget = Target & { readonly source: string }
 
 export interface Made<T> {
   readonly made: T
@@ -59,8 +56,8 @@ export class Changes {
   }
 
   /** @throws SluiceError SLUICE_JOURNAL, SLUICE_REDIS_AWAY, SLUICE_ROUTING_CONFLICT; nothing was changed then */
-  override(asker: Asker, target: Target, weight: number, until?: number): Promise<Made<Override>> {
-    const override = { ...this.term('o', asker, target, until), ...(target.pool && { pool: target.pool }), weight }
+  override(asker: Asker, target: OverrideTarget, weight: number, until?: number): Promise<Made<Override>> {
+    const override = { ...this.term('o', asker, target, until), source: target.source, weight }
     return this.make('override', asker, target, override, (document) => ({
       terms: withOverride(document, override),
       made: override,
@@ -69,8 +66,7 @@ export class Changes {
 
   /** @throws SluiceError SLUICE_HTTP_NOT_FOUND and those of `override` */
   withdraw(asker: Asker, id: string): Promise<Made<Override>> {
-    const known = this.options.publisher.last.overrides.find((one) => one.id === id)
-    const target = known ?? { source: '' }
+    const target = this.options.publisher.last.overrides.find((one) => one.id === id) ?? {}
     return this.make('withdraw', asker, target, { id }, (document) => {
       const found = withoutOverride(document, id)
       if (!found) throw new SluiceError('SLUICE_HTTP_NOT_FOUND', `no override has the id ${id}`)
@@ -90,15 +86,24 @@ export class Changes {
   /** @throws SluiceError SLUICE_HTTP_NOT_FOUND and those of `override` */
   resume(asker: Asker, target: Target): Promise<Made<readonly Suspension[]>> {
     return this.make('resume', asker, target, {}, (document) => {
-      const found = withoutSuspension(document, target.source, target.provider)
+      const found = withoutSuspension(document, target)
       if (!found) throw new SluiceError('SLUICE_HTTP_NOT_FOUND', sayNotSuspended(target))
       return { terms: found.terms, made: found.lifted }
     })
   }
 
-  private term(letter: string, { author, reason }: Asker, { source, provider }: Target, until?: number): Suspension {
-    const id = `${letter}-${randomBytes(6).toString('hex')}`
-    return { id, ...(provider && { provider }), source, author, reason, since: this.now(), ...(until && { until }) }
+  private term(letter: string, { author, reason }: Asker, target: Target, until?: number): Suspension {
+    const { pool, provider, source } = target
+    return {
+      id: `${letter}-${randomBytes(6).toString('hex')}`,
+      ...(pool !== undefined && { pool }),
+      ...(provider !== undefined && { provider }),
+      ...(source !== undefined && { source }),
+      author,
+      reason,
+      since: this.now(),
+      ...(until !== undefined && { until }),
+    }
   }
 
   private async make<T>(
@@ -115,7 +120,7 @@ export class Changes {
       ...asker,
       pool: target.pool ?? '',
       provider: target.provider ?? '',
-      source: target.source,
+      source: target.source ?? '',
       details: JSON.stringify(details),
       host: hostname(),
     }
@@ -156,7 +161,10 @@ export class Changes {
   }
 }
 
-const sayNotSuspended = ({ source, provider }: Target): string =>
-  provider === undefined
-    ? `${source} is not suspended`
-    : `${source} is not suspended towards ${provider} alone (a suspension towards all is lifted without provider)`
+const sayNotSuspended = ({ source, pool, provider = '' }: Target): string => {
+  const what = source ?? (pool !== undefined ? `the pool ${pool}` : undefined)
+  if (what === undefined) return `the provider ${provider} is not suspended as a whole`
+  return provider === ''
+    ? `${what} is not suspended`
+    : `${what} is not suspended towards ${provider} alone (a suspension towards all is lifted without provider)`
+}

@@ -4,6 +4,8 @@ import { userInfo } from 'node:os'
 
 import { InvalidArgumentError, type Command } from 'commander'
 
+import { SluiceError } from '@sluice/core/errors'
+
 import type { Scope } from '../http/tokens'
 import type {
   AuditAnswer,
@@ -163,23 +165,42 @@ const addSteering = (program: Command, client: () => Promise<Client>, show: Show
       const answer = await (await client()).change<ChangeAnswer>('DELETE', route, bodyOf(options))
       show(answer, ({ version }) => `override ${id} withdrawn, routing version ${version}`)
     })
-  steering('suspend', 'sends nothing more by a source')
-    .argument('<source>')
-    .option('--provider <id>', 'towards this provider only')
+  steering('suspend', 'sends nothing more by a source or pool, or towards a provider')
+    .argument('[source]')
+    .option('--pool <name>', 'this pool as a whole')
+    .option('--provider <id>', 'towards this provider only; alone: this provider as a whole')
     .option('--for <time>', 'ends by itself after, such as 15m or 2h', duration)
-    .action(async (source: string, options: Steering) => {
-      const route = `/v1/sources/${encodeURIComponent(source)}/suspend`
-      const answer = await (await client()).change<SuspendAnswer>('POST', route, bodyOf(options))
+    .action(async (source: string | undefined, options: Steering) => {
+      const { what, route, body } = suspendable(source, options)
+      const answer = await (await client()).change<SuspendAnswer>('POST', `${route}/suspend`, body)
       show(answer, ({ suspension: { id, until }, version }) => {
-        return `${source} suspended (${id})${sayUntil(until)}, routing version ${version}`
+        return `${what} suspended (${id})${sayUntil(until)}, routing version ${version}`
       })
     })
-  steering('resume', 'lifts suspensions of a source')
-    .argument('<source>')
-    .option('--provider <id>', 'the suspension towards this provider only')
-    .action(async (source: string, options: Steering) => {
-      const route = `/v1/sources/${encodeURIComponent(source)}/resume`
-      const answer = await (await client()).change<ResumeAnswer>('POST', route, bodyOf(options))
-      show(answer, ({ lifted, version }) => `${source}: ${lifted.length} lifted, routing version ${version}`)
+  steering('resume', 'lifts suspensions of a source, pool or provider')
+    .argument('[source]')
+    .option('--pool <name>', 'those of this pool as a whole')
+    .option('--provider <id>', 'the suspension towards this provider only; alone: that of the provider as a whole')
+    .action(async (source: string | undefined, options: Steering) => {
+      const { what, route, body } = suspendable(source, options)
+      const answer = await (await client()).change<ResumeAnswer>('POST', `${route}/resume`, body)
+      show(answer, ({ lifted, version }) => `${what}: ${lifted.length} lifted, routing version ${version}`)
     })
+}
+
+/** What a suspension is about, and the route it has. */
+const suspendable = (source: string | undefined, options: Steering) => {
+  const { pool, provider, ...rest } = options
+  const kinds = {
+    sources: source,
+    pools: pool,
+    providers: source === undefined && pool === undefined ? provider : undefined,
+  }
+  const [named, ...others] = Object.entries(kinds).filter(([, name]) => name !== undefined)
+  const [kind, what = ''] = named ?? []
+  if (kind === undefined || others.length > 0) {
+    throw new SluiceError('SLUICE_HTTP_BODY', 'name a source, --pool or --provider: one of them (--provider may join)')
+  }
+  const narrow = kind !== 'providers' && provider !== undefined ? { provider } : {}
+  return { what, route: `/v1/${kind}/${encodeURIComponent(what)}`, body: { ...bodyOf(rest), ...narrow } }
 }

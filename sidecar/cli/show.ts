@@ -142,9 +142,9 @@ export const showTerms = ({ overrides, suspensions }: TermsAnswer): string =>
       ]),
       ...suspensions.map((one): Cell[] => [
         one.id,
-        one.source,
+        one.source ?? '*',
         one.provider ?? '*',
-        '*',
+        one.pool ?? '*',
         'suspended',
         sayTime(one.until),
         one.author,

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 
 import { SluiceError } from '@sluice/core/errors'
+import type { Target } from '@sluice/core/routing/terms'
 
 import { askerOf, futureEnd } from '../asker'
 import { RequestError } from '../problem'
@@ -23,8 +24,6 @@ const overrideBody = z
     ...termFields,
   })
   .refine(oneEnd, bothEnds)
-const suspendBody = z.strictObject({ provider: nameShape.optional(), ...termFields }).refine(oneEnd, bothEnds)
-const resumeBody = z.strictObject({ provider: nameShape.optional(), ...changeFields })
 const sourceParams = z.object({ id: nameShape })
 
 /** @throws RequestError naming the key that names nothing */
@@ -42,6 +41,13 @@ const checkTarget = (services: Services, target: { pool?: string | undefined; so
 const checkSource = (services: Services, source: string): void => {
   if (!(source in demandEgress(services).sources)) {
     throw new SluiceError('SLUICE_HTTP_NOT_FOUND', `no source is named ${source}`)
+  }
+}
+
+/** @throws SluiceError SLUICE_HTTP_NOT_FOUND */
+const checkPool = (services: Services, pool: string): void => {
+  if (!(pool in demandEgress(services).pools)) {
+    throw new SluiceError('SLUICE_HTTP_NOT_FOUND', `no pool is named ${pool}`)
   }
 }
 
@@ -103,44 +109,67 @@ const overrideRoutes = (services: Services): Route[] => [
   }),
 ]
 
-const suspensionRoutes = (services: Services): Route[] => [
-  route({
-    method: 'post',
-    path: '/v1/sources/{id}/suspend',
-    scope: 'steer',
-    name: 'suspendSource',
-    says: 'Sends nothing more by this source, towards one provider or all of them',
-    params: sourceParams,
-    body: suspendBody,
-    answer: z.object({ suspension: suspensionShape, version }),
-    status: 201,
-    handle: async (call) => {
-      const { body, params } = call
-      checkSource(services, params.id)
-      const target = { source: params.id, provider: body.provider }
-      const until = futureEnd(body, services.now())
-      const { made, document } = await services.changes.suspend(askerOf(call, body), target, until)
-      return { suspension: made, version: document.version }
-    },
-  }),
-  route({
-    method: 'post',
-    path: '/v1/sources/{id}/resume',
-    scope: 'steer',
-    name: 'resumeSource',
-    says: 'Lifts suspensions of this source: of one provider, or all of them',
-    params: sourceParams,
-    body: resumeBody,
-    answer: z.object({ lifted: z.array(suspensionShape), version }),
-    handle: async (call) => {
-      const target = { source: call.params.id, provider: call.body.provider }
-      const { made, document } = await services.changes.resume(askerOf(call, call.body), target)
-      return { lifted: [...made], version: document.version }
-    },
-  }),
+interface Suspendable {
+  readonly kind: 'source' | 'pool' | 'provider'
+  readonly says: string
+  /** Whether it can be suspended towards one provider only. */
+  readonly narrow: boolean
+  /** @throws SluiceError SLUICE_HTTP_NOT_FOUND */
+  readonly check: (services: Services, name: string) => void
+}
+
+const suspendables: readonly Suspendable[] = [
+  { kind: 'source', says: 'this source, towards one provider or all of them', narrow: true, check: checkSource },
+  { kind: 'pool', says: 'this pool, towards one provider or all of them', narrow: true, check: checkPool },
+  // Sites that nobody has named are providers too: there is no list to check a name against.
+  { kind: 'provider', says: 'any source towards this provider', narrow: false, check: demandEgress },
 ]
+
+const towards = { provider: nameShape.optional() }
+
+const suspensionRoutes = (services: Services, { kind, says, narrow, check }: Suspendable): Route[] => {
+  const narrowing = (narrow ? towards : {}) as typeof towards
+  const name = `${kind.charAt(0).toUpperCase()}${kind.slice(1)}`
+  const targetOf = (id: string, { provider }: { provider?: string | undefined }): Target => ({ provider, [kind]: id })
+  return [
+    route({
+      method: 'post',
+      path: `/v1/${kind}s/{id}/suspend`,
+      scope: 'steer',
+      name: `suspend${name}`,
+      says: `Sends nothing more by ${says}: mail waits, parked`,
+      params: sourceParams,
+      body: z.strictObject({ ...narrowing, ...termFields }).refine(oneEnd, bothEnds),
+      answer: z.object({ suspension: suspensionShape, version }),
+      status: 201,
+      handle: async (call) => {
+        const { body, params } = call
+        check(services, params.id)
+        const until = futureEnd(body, services.now())
+        const target = targetOf(params.id, body)
+        const { made, document } = await services.changes.suspend(askerOf(call, body), target, until)
+        return { suspension: made, version: document.version }
+      },
+    }),
+    route({
+      method: 'post',
+      path: `/v1/${kind}s/{id}/resume`,
+      scope: 'steer',
+      name: `resume${name}`,
+      says: `Lifts suspensions of this ${kind}${narrow ? ': of one provider, or all of them' : ' as a whole'}`,
+      params: sourceParams,
+      body: z.strictObject({ ...narrowing, ...changeFields }),
+      answer: z.object({ lifted: z.array(suspensionShape), version }),
+      handle: async (call) => {
+        const target = targetOf(call.params.id, call.body)
+        const { made, document } = await services.changes.resume(askerOf(call, call.body), target)
+        return { lifted: [...made], version: document.version }
+      },
+    }),
+  ]
+}
 
 export const steeringRoutes = (services: Services): Route[] => [
   ...overrideRoutes(services),
-  ...suspensionRoutes(services),
+  ...suspendables.flatMap((one) => suspensionRoutes(services, one)),
 ]

@@ -99,6 +99,29 @@ test('mail waits while all sources are suspended, goes when one is open again, a
   expect(all.every((one) => accepted.has(one.message_id))).toBe(true)
 })
 
+test('a suspended provider or pool keeps its mail parked, not failed, and lets it go when the suspension lapses', async () => {
+  const stack = await startSluice({ internet, egress })
+  const until = Date.now() + 3000
+  const suspensions = [
+    { ...author, id: 'p', provider: 'one.test', since: 0, until },
+    { ...author, id: 'q', pool: 'main', since: 0, until },
+  ]
+  await stack.publish({ version: 1, suspensions })
+  await send(stack, 'one.test', 5)
+  await send(stack, 'two.test', 5)
+  await send(stack, 'one.test', 5, { 'X-Kind': 'urgent' })
+  await send(stack, 'two.test', 5, { 'X-Kind': 'urgent' })
+  // Its fallback pool is open, but not towards the suspended provider.
+  const early = await stack.recorded('delivered', 5)
+  expect(early.filter(({ at }) => at < until)).toHaveLength(5)
+  expect(early.every((one) => one.pool === 'spare' && one.provider === 'two.test')).toBe(true)
+
+  const all = await stack.recorded('delivered', 20)
+  expect(all.filter(({ at }) => at < until)).toHaveLength(5)
+  expect(all.filter((one) => one.pool === 'main').every((one) => one.attempt === 1 && one.at >= until)).toBe(true)
+  expect((await stack.records()).filter((one) => one.kind === 'deferred')).toEqual([])
+})
+
 test('waiting mail follows the weights: what is parked for a source that is suspended leaves by another one', async () => {
   const slow = 'service: { starttls: false }\n    latency: { dot: 300 }'
   const stack = await startSluice({

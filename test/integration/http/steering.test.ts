@@ -149,6 +149,31 @@ describe('a suspension', () => {
     expect((await running.post('/v1/sources/a/resume', because)).status).toBe(404)
   })
 
+  it.each([
+    ['pools/spare', { pool: 'spare' }, [3, 0]],
+    ['providers/google', { provider: 'google' }, [0, 0]],
+  ])('of %s as a whole closes all of its sources, until it is lifted', async (what, named, weights) => {
+    const seen = async () => [await weightOf('a', 'google', 'main'), await weightOf('b', 'google', 'spare')]
+    const answer = await running.post(`/v1/${what}/suspend`, because)
+    expect([answer.status, answer.json()]).toMatchObject([201, { suspension: { ...named, author: 'anna' } }])
+    expect(await seen()).toEqual(weights)
+    expect((await running.post(`/v1/${what}/resume`, because)).json()).toMatchObject({ lifted: [named] })
+    expect(await seen()).toEqual([3, 1])
+    expect((await running.post(`/v1/${what}/resume`, because)).status).toBe(404)
+  })
+
+  it('of a pool can be towards one provider', async () => {
+    await running.post('/v1/pools/main/suspend', { provider: 'google', ...because })
+    expect([await weightOf('a', 'google'), await weightOf('a', 'yahoo')]).toEqual([0, 3])
+    expect((await running.post('/v1/pools/main/resume', because)).status).toBe(200)
+    const odd = await running.post('/v1/providers/google/suspend', { provider: 'yahoo', ...because })
+    expect(odd.status).toBe(400)
+  })
+
+  it('of an unknown pool is refused', async () => {
+    expect((await running.post('/v1/pools/zz/suspend', because)).status).toBe(404)
+  })
+
   it('of an unknown source is refused', async () => {
     const answer = await running.post('/v1/sources/zz/suspend', because)
     expect([answer.status, answer.problem().code]).toEqual([404, 'SLUICE_HTTP_NOT_FOUND'])

@@ -85,4 +85,14 @@ describe('effective weights', () => {
     expect(weightsAt(document, 1000)).toEqual([0, 1])
     expect(weightsAt(document, 1000, 'yahoo')).toEqual([50, 1])
   })
+
+  it('are nothing for a suspended pool, and towards a suspended provider, until that lapses', () => {
+    const { weight: _weight, source: _source, ...whole } = override({ id: 's1', until: 2000 })
+    const provider = documentWith({ suspensions: [{ ...whole, provider: 'google' }] })
+    expect(weightsAt(provider, 1000)).toEqual([0, 0])
+    expect(weightsAt(provider, 1000, 'yahoo')).toEqual([3, 1])
+    expect(weightsAt(provider, 2000)).toEqual([3, 1])
+    expect(weightsAt(documentWith({ suspensions: [{ ...whole, pool: 'main' }] }), 1000, 'yahoo')).toEqual([0, 0])
+    expect(weightsAt(documentWith({ suspensions: [{ ...whole, pool: 'spare' }] }), 1000)).toEqual([3, 1])
+  })
 })

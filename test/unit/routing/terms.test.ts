@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import type { Override, Suspension } from '@sluice/core/routing/table'
+import { suspensionSchema, type Override, type Suspension } from '@sluice/core/routing/table'
 import {
   anyLapsed,
   standing,
@@ -40,9 +40,22 @@ describe('terms', () => {
     let terms = withSuspension(none, suspension())
     terms = withSuspension(terms, suspension({ id: 's2', provider: 'google' }))
     terms = withSuspension(terms, suspension({ id: 's3', source: 'b' }))
-    expect(withoutSuspension(terms, 'a', 'google')?.lifted.map(({ id }) => id)).toEqual(['s2'])
-    expect(withoutSuspension(terms, 'a')?.terms.suspensions.map(({ id }) => id)).toEqual(['s3'])
-    expect(withoutSuspension(terms, 'a', 'yahoo')).toBeUndefined()
+    expect(withoutSuspension(terms, { source: 'a', provider: 'google' })?.lifted.map(({ id }) => id)).toEqual(['s2'])
+    expect(withoutSuspension(terms, { source: 'a' })?.terms.suspensions.map(({ id }) => id)).toEqual(['s3'])
+    expect(withoutSuspension(terms, { source: 'a', provider: 'yahoo' })).toBeUndefined()
+  })
+
+  it('of a pool or a provider as a whole stand beside those of sources', () => {
+    let terms = withSuspension(none, suspension())
+    const { source: _source, ...whole } = suspension()
+    terms = withSuspension(terms, { ...whole, id: 's2', provider: 'google' })
+    terms = withSuspension(terms, { ...whole, id: 's3', pool: 'main' })
+    terms = withSuspension(terms, { ...whole, id: 's4', pool: 'main', provider: 'google' })
+    expect(terms.suspensions).toHaveLength(4)
+    expect(withoutSuspension(terms, { provider: 'google' })?.lifted.map(({ id }) => id)).toEqual(['s2'])
+    expect(withoutSuspension(terms, { pool: 'main' })?.lifted.map(({ id }) => id)).toEqual(['s3', 's4'])
+    expect(withoutSuspension(terms, { source: 'a' })?.lifted.map(({ id }) => id)).toEqual(['s1'])
+    expect(suspensionSchema.safeParse(whole).success).toBe(false)
   })
 
   it('lapse at their end', () => {
