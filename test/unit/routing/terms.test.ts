@@ -19,7 +19,12 @@ const suspension = (parts: Partial<Suspension> = {}): Suspension => ({
   since: 1,
   ...parts,
 })
-const override = (parts: Partial<Override> = {}): Override => ({ ...suspension({ id: 'o1' }), weight: 0, ...parts })
+const override = (parts: Partial<Override> = {}): Override => ({
+  ...suspension({ id: 'o1' }),
+  source: 'a',
+  weight: 0,
+  ...parts,
+})
 
 describe('terms', () => {
   it('replace those of the same target only', () => {
