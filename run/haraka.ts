@@ -17,6 +17,12 @@ export interface HarakaOptions {
   readonly logFile?: string
 }
 
+/**
+ * Mail of 10 KB lives for a few ms: with V8's default young generation (16 MB) much of it is copied once or twice
+ * before it is garbage. A larger one saves about a seventh of Haraka's CPU for at most 128 MB more memory a worker.
+ */
+export const nodeArguments: readonly string[] = ['--max-semi-space-size=64']
+
 const startTimeoutMs = 30_000
 const askEveryMs = 50
 const program = path.join(path.dirname(require.resolve('Haraka/package.json')), 'bin/haraka')
@@ -26,7 +32,7 @@ export const startHaraka = async (options: HarakaOptions): Promise<Child> => {
   const child = await Child.spawn({
     name: 'haraka',
     command: process.execPath,
-    args: [program, '-c', options.folder],
+    args: [...nodeArguments, program, '-c', options.folder],
     cwd: options.folder,
     env: { ...process.env, ...options.env },
     ...(options.logFile ? { logFile: options.logFile } : {}),

@@ -1,9 +1,11 @@
 // A Haraka for benchmarks: as it comes out of the box (`vanilla`), with the host layer only (`host`), or with all
-// Sluice plugins. All of them send everything to one port.
+// Sluice plugins; ours are started as `npm start` starts them. All of them send everything to one port.
 
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+
+import { nodeArguments } from '@sluice/run/haraka'
 
 import { answers, freePort } from './port'
 import { Child } from './process'
@@ -79,7 +81,8 @@ export class Haraka {
     await Promise.all(Object.entries(files).map(([name, text]) => writeFile(config(name), text)))
     await writeFile(path.join(folder, 'plugins/bench-relay.js'), relay)
     await writeFile(path.join(folder, 'plugins/bench-route.js'), route(plan.to.port))
-    const args = [...(plan.nodeArguments ?? []), path.join(packageFolder, 'bin/haraka'), '-c', folder]
+    const own = plan.kind === 'vanilla' ? [] : nodeArguments
+    const args = [...own, ...(plan.nodeArguments ?? []), path.join(packageFolder, 'bin/haraka'), '-c', folder]
     const child = Child.start(process.execPath, args, { NODE_ENV: 'production' }, folder)
     await answers(port, child)
     return new Haraka(child, folder, port)
