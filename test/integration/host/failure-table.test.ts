@@ -1,20 +1,21 @@
 // Every way a receiver can fail (the failure table of Haraka's outbound), played against a real Haraka: what each
 // recipient gets, with what evidence, that the leases come back and that the receiver agrees.
 
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { FakeReceiver, type Script } from '../../harness/fake-receiver'
-import { HarakaProcess } from '../../harness/haraka'
-import { submit } from '../../harness/submit'
-import { leasesReturned, recorderPlugin, settled, type Settled, type TestRoute } from './recorder'
+import { RecordingHaraka, type Settled, type TestRoute } from './recorder'
 
-let haraka: HarakaProcess | undefined
+let recording: RecordingHaraka
 const receivers: FakeReceiver[] = []
 
-afterEach(async () => {
-  await haraka?.stop()
-  haraka = undefined
-  for (const receiver of receivers.splice(0)) await receiver.close()
+beforeAll(async () => {
+  recording = await RecordingHaraka.start()
+})
+
+afterAll(async () => {
+  await recording.stop()
+  for (const receiver of receivers) await receiver.close()
 })
 
 const receive = async (script?: Script | ((connection: number) => Script)): Promise<FakeReceiver> => {
@@ -23,13 +24,14 @@ const receive = async (script?: Script | ((connection: number) => Script)): Prom
   return receiver
 }
 
-const start = async (route: TestRoute): Promise<HarakaProcess> => {
-  haraka = await HarakaProcess.start({
-    plugins: ['sluice-host', 'recorder'],
-    localPlugins: { recorder: recorderPlugin(route) },
-    config: { 'outbound.ini': 'temp_fail_intervals=300s\nlocal_mx_ok=true\n' },
-  })
-  return haraka
+/** One message along the route. */
+const sendAlong = async (route: TestRoute, to: readonly string[]): Promise<Settled> => {
+  const one = recording.open(route)
+  await one.submit(to)
+  const [first] = await one.settled(1)
+  if (!first) throw new Error('nothing was settled')
+  await one.leasesReturned()
+  return first
 }
 
 /** One message through receivers with these scripts, as MX hosts in that order. */
@@ -40,15 +42,10 @@ const send = async (
 ): Promise<{ readonly first: Settled; readonly receivers: readonly FakeReceiver[] }> => {
   const list = await Promise.all(scripts.map((script) => receive(script)))
   const hosts = list.map(({ port }, index) => ({ name: `mx${index + 1}.test`, port, ...route.hosts?.[index] }))
-  const process = await start({ ...route, hosts })
-  await submit(process.port, { to })
-  const [first] = await settled(process, 1)
-  if (!first) throw new Error('nothing was settled')
-  await leasesReturned(process)
-  return { first, receivers: list }
+  return { first: await sendAlong({ ...route, hosts }, to), receivers: list }
 }
 
-describe('refusals and failures before MAIL', () => {
+describe.concurrent('refusals and failures before MAIL', () => {
   const good: Script = {}
   test.each<[string, Script, string, number, RegExp]>([
     ['421 banner', { at: { banner: '421 4.3.2 busy' } }, 'banner', 421, /busy/],
@@ -73,7 +70,7 @@ describe('refusals and failures before MAIL', () => {
     const tls = /STARTTLS|TLS|handshake/.test(_name) ? 'required' : 'none'
     const { first, receivers: list } = await send([script, good], ['a@x.test'], {
       hosts: [{ tls }, {}],
-      timeouts: { banner: 300 },
+      ...(_name === 'no banner' ? { timeouts: { banner: 300 } } : {}),
     })
     expect(first.tries).toMatchObject([
       {
@@ -106,28 +103,20 @@ describe('refusals and failures before MAIL', () => {
   })
 
   test('a refused connection defers with host, address and reason', async () => {
-    const gone = await receive()
+    const gone = await FakeReceiver.listen()
     const { port } = gone
     await gone.close()
-    receivers.length = 0
-    const process = await start({ hosts: [{ port }] })
-    await submit(process.port, { to: 'a@x.test' })
-    expect((await settled(process, 1))[0]?.recipients).toMatchObject([
+    const first = await sendAlong({ hosts: [{ port }] }, ['a@x.test'])
+    expect(first.recipients).toMatchObject([
       { kind: 'deferred', evidence: { phase: 'connect', port, mx_host: 'mx.test', code: 0 } },
     ])
-    await leasesReturned(process)
   })
 
   test('an address that cannot be bound is told as such', async () => {
-    const receiver = await receive()
-    const process = await start({
-      hosts: [{ port: receiver.port, addresses: ['192.0.2.1'] }],
-      timeouts: { connect: 200 },
-    })
-    await submit(process.port, { to: 'a@x.test' })
-    expect((await settled(process, 1))[0]?.recipients).toMatchObject([
-      { kind: 'deferred', evidence: { phase: 'connect' } },
-    ])
+    const { port } = await receive()
+    const route = { hosts: [{ port, addresses: ['192.0.2.1'] }], timeouts: { connect: 200 } }
+    const first = await sendAlong(route, ['a@x.test'])
+    expect(first.recipients).toMatchObject([{ kind: 'deferred', evidence: { phase: 'connect' } }])
   })
 
   test('a handshake that fails does not keep the mail where TLS is only wished for', async () => {
@@ -165,7 +154,7 @@ describe('refusals and failures before MAIL', () => {
   })
 })
 
-describe.each([
+describe.concurrent.each([
   ['step by step', []],
   ['pipelined', ['PIPELINING']],
 ] as const)('replies to the message, %s', (_name, offers) => {
@@ -187,7 +176,7 @@ describe.each([
     ['garbage after the dot', { dot: 'ok' }, 'deferred', 'dot', 0],
   ])('%s ends the attempt without another MX', async (_what, at, kind, phase, code) => {
     const { first, receivers: list } = await send([{ offers, at }, {}], ['a@x.test', 'b@x.test'], {
-      timeouts: { dot: 300 },
+      ...(typeof at.dot === 'object' ? { timeouts: { dot: 300 } } : {}),
     })
     expect(first.recipients).toHaveLength(2)
     for (const recipient of first.recipients) expect(recipient).toMatchObject({ kind, evidence: { phase, code } })
@@ -204,7 +193,7 @@ describe.each([
     ['3xx at RCPT', { rcpt: '354 go on' }],
   ])('%s: nothing was handed over, the next MX gets it', async (_what, at) => {
     const { first, receivers: list } = await send([{ offers, at }, { offers }], ['a@x.test'], {
-      timeouts: { rcpt: 300 },
+      ...(_what.startsWith('silence') ? { timeouts: { rcpt: 300 } } : {}),
     })
     expect(first.recipients).toMatchObject([{ kind: 'delivered', evidence: { mx_host: 'mx2.test' } }])
     expect(first.tries).toMatchObject([{ mx_host: 'mx1.test', code: 0 }])
@@ -253,16 +242,21 @@ describe.each([
   })
 })
 
-test('a reply that says nothing at all in time is no duplicate: one copy arrives', async () => {
-  const receiver = await receive({ at: { dot: { do: 'delay', ms: 700, text: '250 2.0.0 taken' } } })
-  const process = await start({ hosts: [{ port: receiver.port }], timeouts: { mail: 200, rcpt: 200, connect: 200 } })
-  await submit(process.port, { to: 'a@x.test' })
-  expect((await settled(process, 1))[0]?.recipients).toMatchObject([{ kind: 'delivered' }])
+test.concurrent('a reply that says nothing at all in time is no duplicate: one copy arrives', async () => {
+  const receiver = await receive({ at: { dot: { do: 'delay', ms: 1500, text: '250 2.0.0 taken' } } })
+  const timeouts = { mail: 1000, rcpt: 1000, connect: 1000 }
+  const first = await sendAlong({ hosts: [{ port: receiver.port }], timeouts }, ['a@x.test'])
+  expect(first.recipients).toMatchObject([{ kind: 'delivered' }])
   expect(receiver.accepted).toHaveLength(1)
 })
 
-test('the size a receiver announces is believed', async () => {
+test.concurrent('the size a receiver announces is believed', async () => {
   const { first, receivers: list } = await send([{ offers: ['SIZE 100'] }])
   expect(first.recipients).toMatchObject([{ kind: 'bounced', evidence: { code: 552, enhanced: '5.3.4' } }])
   expect(list[0]?.commands[0]?.some((line) => line.startsWith('MAIL'))).toBe(false)
+})
+
+test('after all of that nothing is left open: no socket, no descriptor', async () => {
+  await expect.poll(() => receivers.map(({ open }) => open)).toEqual(receivers.map(() => 0))
+  await expect.poll(() => recording.descriptorsLeft(), { timeout: 10_000 }).toBeLessThanOrEqual(0)
 })

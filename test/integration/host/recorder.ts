@@ -1,6 +1,11 @@
-// Local Haraka plugin for tests: sends each mail where the test says and logs what the host reports of it.
+// One Haraka for many cases: a local plugin sends each mail where its case says and logs what the host reports of it.
+// A case brings its route in a header of its messages and has a lane of its own; what Haraka sends to the sender of a
+// case (bounces) goes by the same route.
 
-import type { HarakaProcess } from '../../harness/haraka'
+import { readdir } from 'node:fs/promises'
+
+import { HarakaProcess } from '../../harness/haraka'
+import { submit, type Submission } from '../../harness/submit'
 import type { Evidence, MxHost, RecipientResult } from '../../../plugins/host/contract'
 
 export interface TestRoute {
@@ -12,40 +17,48 @@ export interface TestRoute {
   readonly limit?: number
 }
 
-/** Source of a plugin that routes all mail by `route`, with leases of a simple lane. */
-export const recorderPlugin = (route: TestRoute): string => `
+const recorderPlugin = `
 const { host } = require('haraka-plugin-sluice-host')
-const route = ${JSON.stringify(route)}
-const timeouts = { connect: 2000, banner: 2000, mail: 2000, rcpt: 2000, data: 2000, block: 2000, dot: 2000, ...route.timeouts }
-const limit = route.limit ?? 1000
-const lane = 'test|test'
-const parked = []
-let held = 0
+const ms = 5000
+const timeouts = { connect: ms, banner: ms, mail: ms, rcpt: ms, data: ms, block: ms, dot: ms }
+const cases = new Map()
 let next_id = 0
-const lease = () => {
-  held++
+const caseOf = (hmail) => cases.get(hmail.todo.notes.test_case ?? hmail.todo.domain)
+const wake = (one) => { const hmail = one?.parked.shift(); if (hmail) host.wake(hmail) }
+const leaseOf = (one, tell) => {
+  tell(++one.held)
   let released = false
-  return { id: String(++next_id), release() { if (released) return; released = true; held--; wake() } }
+  return { id: String(++next_id), release() { if (released) return; released = true; tell(--one.held); wake(one) } }
 }
-const wake = () => { const hmail = parked.shift(); if (hmail) host.wake(hmail) }
 exports.register = function () {
   this.timeout = 0
-  host.onIdle(wake)
+  host.onIdle((lane) => wake(cases.get(lane)))
   host.onSettled((s) => {
-    this.lognotice('SETTLED ' + JSON.stringify({
+    this.lognotice('SETTLED ' + caseOf(s.attempt.hmail).name + ' ' + JSON.stringify({
       number: s.attempt.number, uuid: s.attempt.hmail.todo.uuid, recipients: s.recipients, tries: s.tries,
     }))
   })
-  setInterval(() => this.lognotice('LEASES ' + held + ' PARKED ' + parked.length), 100).unref()
+}
+exports.hook_data_post = (next, { transaction }) => {
+  const name = transaction.header.get('X-Case').trim()
+  const one = cases.get(name) ?? { name, held: 0, parked: [] }
+  one.route = JSON.parse(transaction.header.get('X-Route'))
+  cases.set(name, one)
+  transaction.notes.test_case = name
+  next()
 }
 exports.hook_send_email = function (next, hmail) {
-  const granted = host.takeIdle(lane) ?? (held < limit ? lease() : undefined)
-  if (!granted) { parked.push(hmail); host.park(hmail); return }
+  const one = caseOf(hmail)
+  const { name, route, held } = one
+  const tell = (count) => this.lognotice('LEASES ' + name + ' ' + count)
+  const granted = host.takeIdle(name) ?? (held < (route.limit ?? 1000) ? leaseOf(one, tell) : undefined)
+  if (!granted) { one.parked.push(hmail); host.park(hmail); return }
   host.begin(hmail).route = {
-    pool: 'p', source: 'test', provider: 'test', site: '', lane, propensity: 1, routing_version: 0,
+    pool: 'p', source: name, provider: 'test', site: '', lane: name, propensity: 1, routing_version: 0,
     hosts: route.hosts.map((one) => ({ name: 'mx.test', addresses: ['127.0.0.1'], port: 25, tls: 'none', ...one })),
     bind: { v4: '127.0.0.1' }, ehlo: 'sender.test', lease: granted,
-    messages_per_connection: route.messages_per_connection ?? 100, idle_ms: route.idle_ms ?? 0, timeouts,
+    messages_per_connection: route.messages_per_connection ?? 100, idle_ms: route.idle_ms ?? 0,
+    timeouts: { ...timeouts, ...route.timeouts },
   }
   next()
 }
@@ -58,17 +71,67 @@ export interface Settled {
   readonly tries: readonly Evidence[]
 }
 
-export const settlementsOf = (haraka: HarakaProcess): Settled[] =>
-  haraka.matches(/SETTLED (\{.*)/).map(([, json = '']) => JSON.parse(json) as Settled)
+/** Mail of one test: sender, lane, leases and settlements are its own. */
+export class Case {
+  constructor(
+    readonly haraka: HarakaProcess,
+    /** Also the domain of its sender. */
+    readonly name: string,
+    private readonly route: TestRoute,
+  ) {}
 
-/** Waits until so many attempts have been settled. */
-export const settled = async (haraka: HarakaProcess, count: number, timeoutMs?: number): Promise<Settled[]> => {
-  await haraka.until(() => settlementsOf(haraka).length >= count, `to settle ${count} attempts`, timeoutMs)
-  return settlementsOf(haraka)
+  async submit(to: string | readonly string[], submission: Partial<Submission> = {}): Promise<void> {
+    const headers = { 'X-Case': this.name, 'X-Route': JSON.stringify(this.route) }
+    await submit(this.haraka.port, { from: `sender@${this.name}`, ...submission, to, headers })
+  }
+
+  settlements(): Settled[] {
+    const said = this.haraka.matches(/SETTLED (\S+) (\{.*)/).filter(([, name]) => name === this.name)
+    return said.map(([, , json = '']) => JSON.parse(json) as Settled)
+  }
+
+  /** Waits until so many attempts have been settled. */
+  async settled(count: number, timeoutMs?: number): Promise<Settled[]> {
+    await this.haraka.until(() => this.settlements().length >= count, `to settle ${count} attempts`, timeoutMs)
+    return this.settlements()
+  }
+
+  /** Waits until no lease is held: every connection it paid for is closed. */
+  async leasesReturned(): Promise<void> {
+    const held = () => this.haraka.matches(/LEASES (\S+) (\d+)/).findLast(([, name]) => name === this.name)?.[2]
+    await this.haraka.until(() => held() === '0', 'to return all leases')
+  }
 }
 
-/** Waits until no lease is held: every connection it paid for is closed. */
-export const leasesReturned = async (haraka: HarakaProcess): Promise<void> => {
-  const from = haraka.log.length
-  await haraka.until(() => haraka.log.slice(from).some((line) => line.includes('LEASES 0 ')), 'to return all leases')
+export class RecordingHaraka {
+  private cases = 0
+
+  private constructor(
+    readonly haraka: HarakaProcess,
+    private readonly descriptorsAtStart: number,
+  ) {}
+
+  static async start(): Promise<RecordingHaraka> {
+    const haraka = await HarakaProcess.start({
+      plugins: ['sluice-host', 'recorder'],
+      localPlugins: { recorder: recorderPlugin },
+      config: { 'outbound.ini': 'temp_fail_intervals=300s\nlocal_mx_ok=true\n' },
+    })
+    return new RecordingHaraka(haraka, await descriptorsOf(haraka))
+  }
+
+  open(route: TestRoute): Case {
+    return new Case(this.haraka, `case${this.cases++}.test`, route)
+  }
+
+  /** Descriptors (sockets and files) that are open now and were not when nothing had been sent. */
+  async descriptorsLeft(): Promise<number> {
+    return (await descriptorsOf(this.haraka)) - this.descriptorsAtStart
+  }
+
+  async stop(): Promise<void> {
+    await this.haraka.stop()
+  }
 }
+
+const descriptorsOf = async ({ pid }: HarakaProcess): Promise<number> => (await readdir(`/proc/${pid}/fd`)).length
