@@ -41,13 +41,23 @@ export interface RedisKeys {
   readonly undoChannel: string
   /** sorted set: scope keys a rule has closed, score = ms (server's clock) */
   readonly actionGuard: (rule: string) => string
+  /** string, JSON: the warm-up document (core/warmup/document.ts) */
+  readonly warmup: string
+  /** channel: the version of the warm-up document just published */
+  readonly warmupChannel: string
+  /** string: messages that the warm-up of a source towards a provider (or `*`) let go on a day, days since 1970 */
+  readonly warmed: (source: string, provider: string, day: number) => string
+  /** string, ms since 1970: due time of the pace of a warm-up that several lanes share */
+  readonly warmedDue: (source: string) => string
   /** hash: suppressed recipients of one bucket (core/suppression/entry.ts), 0..bucketCount-1 */
   readonly suppressed: (bucket: number) => string
   /** string, seconds since 1970: evidence that came into ClickHouse before this has done its work on suppression */
   readonly suppressionCursor: string
 }
 
-const lane = (source: string, provider: string): string => `${source}|${provider}`.replace(/[{}]/g, '_')
+const tag = (name: string): string => name.replace(/[{}]/g, '_')
+
+const lane = (source: string, provider: string): string => tag(`${source}|${provider}`)
 
 export const redisKeys = (prefix: string = defaultPrefix): RedisKeys => ({
   routing: `${prefix}:{routing}:table`,
@@ -68,6 +78,10 @@ export const redisKeys = (prefix: string = defaultPrefix): RedisKeys => ({
   actionsUndone: `${prefix}:{actions}:undone`,
   undoChannel: `${prefix}:undone`,
   actionGuard: (rule) => `${prefix}:{actions}:guard:${rule.replace(/[{}]/g, '_')}`,
+  warmup: `${prefix}:{warmup}:state`,
+  warmupChannel: `${prefix}:warmup`,
+  warmed: (source, provider, day) => `${prefix}:{p:${tag(provider)}}:warm:${tag(source)}:${day}`,
+  warmedDue: (source) => `${prefix}:{p:*}:warm:${tag(source)}:due`,
   suppressed: (bucket) => `${prefix}:suppressed:${bucket}`,
   suppressionCursor: `${prefix}:suppression:cursor`,
 })

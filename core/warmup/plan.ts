@@ -18,7 +18,7 @@ const plan = z.strictObject({
   stages: z.array(count).min(1).max(366),
 })
 
-const gate = z.strictObject({
+export const gateSchema = z.strictObject({
   enough: z.number().min(0).max(1).default(0.75),
   /** Normal quantile of the interval's bounds. */
   z: z.number().min(0.5).max(4).default(1.28),
@@ -27,17 +27,17 @@ const gate = z.strictObject({
   complained: rate.default(0.003),
   memory: z.number().min(1).max(90).default(7),
 })
-export type Gate = z.output<typeof gate>
+export type Gate = z.output<typeof gateSchema>
 
-const idle = z.strictObject({
+export const idleSchema = z.strictObject({
   grace_days: z.int().min(1).max(365).default(14),
   stages_per_week: z.int().min(0).max(100).default(3),
   restart_days: z.int().min(1).max(365).default(30),
 })
 
 const plansSchema = z.strictObject({
-  gate: gate.prefault({}),
-  idle: idle.prefault({}),
+  gate: gateSchema.prefault({}),
+  idle: idleSchema.prefault({}),
   /** Hours in which the day's allowance may be used up. */
   spread_hours: z.number().min(1).max(24).default(10),
   plans: z.record(z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'a-z 0-9 _ -'), plan),
@@ -51,7 +51,7 @@ export interface WarmupPlan {
   /** Messages a day, by stage. */
   readonly stages: readonly number[]
   readonly gate: Gate
-  readonly idle: z.output<typeof idle>
+  readonly idle: z.output<typeof idleSchema>
   readonly spread_hours: number
 }
 
