@@ -45,11 +45,35 @@ export interface WarmupRule {
   readonly pace: Pace
   /** When more than `used` will be allowed, ms since 1970; absent = at the end of the day. */
   readonly next?: (used: number) => number
+  /**
+   * Provider under which the count is filed (`keys.warmed`): the lane's own, or `*` for all that share one warm-up.
+   * That one lies in another slot of a Redis Cluster than the lane: what is wanted is taken there first
+   * (`Warmups.take`), and what the lane then refuses is given back (`Warmups.giveBack`); the lane's script does not
+   * count it then.
+   */
+  readonly counter: string
+}
+
+/** What is known of a day's count. */
+export interface WarmupCount {
+  readonly day: number
+  /** Messages of the day so far, over all workers. */
+  readonly used: number
+  /** ms until the pace lets the next one go; 0 = at once. */
+  readonly wait_ms: number
 }
 
 export interface Warmups {
   /** undefined where the lane is warm. @param now ms since 1970 */
   warmupOf(lane: LaneName, stream: string, now: number): WarmupRule | undefined
+  /**
+   * What the admission script said of it; told at every answer, granted or not. Where nothing is left now the source
+   * may be closed for this provider within the call, and the lane's mails be removed to go another way.
+   */
+  counted(lane: LaneName, count: WarmupCount): void
+  /** Takes up to `wanted` messages of a shared count; how many it got. */
+  take(lane: LaneName, rule: WarmupRule, wanted: number): Promise<number>
+  giveBack(lane: LaneName, rule: WarmupRule, unused: number): void
 }
 
 /** Limits as configured; every lane is open. */
