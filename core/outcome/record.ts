@@ -6,7 +6,10 @@ import { z } from 'zod'
 
 import { blames, bounceClasses } from '../bounce/verdict'
 
-/** What can happen to a recipient. `tried` is an MX host that failed before an attempt went on to the next MX host. */
+/**
+ * What can happen to a recipient. `tried` is an MX host that failed before an attempt went on to the next MX host;
+ * `dropped` is mail that an operator has ended while it waited: nobody refused it, so it says nothing of anybody.
+ */
 export const outcomeKinds = [
   'accepted',
   'tried',
@@ -14,6 +17,7 @@ export const outcomeKinds = [
   'deferred',
   'bounced',
   'expired',
+  'dropped',
   'oob_bounced',
   'complained',
   'suppressed',

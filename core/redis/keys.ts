@@ -49,6 +49,10 @@ export interface RedisKeys {
   readonly warmed: (source: string, provider: string, day: number) => string
   /** string, ms since 1970: due time of the pace of a warm-up that several lanes share */
   readonly warmedDue: (source: string) => string
+  /** channel: JSON of a request about mail that waits (core/parked/exchange.ts) */
+  readonly parkedChannel: string
+  /** list of JSON: what workers answered to one request; expires */
+  readonly parkedAnswers: (id: string) => string
   /** hash: suppressed recipients of one bucket (core/suppression/entry.ts), 0..bucketCount-1 */
   readonly suppressed: (bucket: number) => string
   /** string, seconds since 1970: evidence that came into ClickHouse before this has done its work on suppression */
@@ -82,6 +86,8 @@ export const redisKeys = (prefix: string = defaultPrefix): RedisKeys => ({
   warmupChannel: `${prefix}:warmup`,
   warmed: (source, provider, day) => `${prefix}:{p:${tag(provider)}}:warm:${tag(source)}:${day}`,
   warmedDue: (source) => `${prefix}:{p:*}:warm:${tag(source)}:due`,
+  parkedChannel: `${prefix}:parked`,
+  parkedAnswers: (id) => `${prefix}:parked:${id}`,
   suppressed: (bucket) => `${prefix}:suppressed:${bucket}`,
   suppressionCursor: `${prefix}:suppression:cursor`,
 })

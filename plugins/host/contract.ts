@@ -141,6 +141,21 @@ export interface Suppressed {
   }[]
 }
 
+/** What an operator wants of a mail that is not to be delivered. */
+export interface DropOrder {
+  /** Whether the sender gets a bounce message; the null sender never does. */
+  readonly bounce: boolean
+  /** For people. */
+  readonly reason: string
+}
+
+/** A mail that an operator has ended. */
+export interface Dropped extends DropOrder {
+  readonly hmail: HMail
+  /** ms since 1970 */
+  readonly at: number
+}
+
 export interface RecipientResult {
   readonly address: string
   readonly kind: Extract<OutcomeKind, 'delivered' | 'deferred' | 'bounced' | 'expired'>
@@ -309,6 +324,9 @@ export interface Host {
    * @returns false where nobody is left: the mail is gone, do not call next()
    */
   dropRecipients(hmail: HMail, addresses: ReadonlySet<string>): boolean
+  /** Ends a mail that is parked: nobody gets it, and its queue file goes. Told to whoever listens to `onDropped`. */
+  dropParked(hmail: HMail, order: DropOrder): void
+  onDropped(listener: (event: Dropped) => void): void
   /** For whoever finds recipients suppressed; `onSuppressed` for whoever records it. */
   tellSuppressed(event: Suppressed): void
   onSuppressed(listener: (event: Suppressed) => void): void

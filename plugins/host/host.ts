@@ -13,6 +13,8 @@ import { ConfigurationFolder } from './configuration'
 import type {
   Attempt,
   Configuration,
+  Dropped,
+  DropOrder,
   Evidence,
   HMail,
   Host,
@@ -26,6 +28,7 @@ import { Client } from './deliver/client'
 import { Lookup } from './dns/lookup'
 import { readServer, systemServers } from './dns/servers'
 import { Stub } from './dns/stub'
+import { dropParked } from './drop'
 import type { HarakaItem, HarakaPlugin, Outbound, PluginLog } from './haraka'
 import { Notices } from './notices'
 import { finish, park, wake } from './parking'
@@ -66,6 +69,7 @@ export class HarakaHost implements Host {
   private readonly suppressions = new Notices<Suppressed>((thrown) =>
     this.log?.logerror(`suppressed: ${messageOf(thrown)}`),
   )
+  private readonly drops = new Notices<Dropped>((thrown) => this.log?.logerror(`dropped: ${messageOf(thrown)}`))
   private sign: ((hmail: HMail) => string | undefined) | undefined
   private haraka: HarakaPlugin | undefined
 
@@ -134,6 +138,16 @@ export class HarakaHost implements Host {
     this.attempts.forget(hmail)
     finish(item)
     return false
+  }
+
+  dropParked(hmail: HMail, order: DropOrder): void {
+    this.fresh.takeContent(hmail.path)
+    dropParked(hmail as HarakaItem, order)
+    this.drops.tell({ ...order, hmail, at: Date.now() })
+  }
+
+  onDropped(listener: (event: Dropped) => void): void {
+    this.drops.listen(listener)
   }
 
   tellSuppressed(event: Suppressed): void {

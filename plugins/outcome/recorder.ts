@@ -9,7 +9,7 @@ import { discretionOf } from '@sluice/core/outcome/recipient'
 import type { OutcomeRecord } from '@sluice/core/outcome/record'
 import { readSecret, type Configuration, type Host } from 'haraka-plugin-sluice-host'
 
-import { acceptedRecords, recordsOf, suppressedRecords, type Acceptance, type Scene } from './records'
+import { acceptedRecords, droppedRecords, recordsOf, suppressedRecords, type Acceptance, type Scene } from './records'
 import type { LossLog } from './spool/losses'
 import { SpoolWriter } from './spool/writer'
 
@@ -46,6 +46,7 @@ export class Recorder {
     })
     host.onSettled((settlement) => this.append(() => recordsOf(settlement, this.scene)))
     host.onSuppressed((event) => this.append(() => suppressedRecords(event, this.scene)))
+    host.onDropped((event) => this.append(() => droppedRecords(event, this.scene)))
     host.configuration.onChange((changed) => this.reconfigure(changed))
   }
 

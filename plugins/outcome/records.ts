@@ -6,7 +6,7 @@ import type { Verdict } from '@sluice/core/bounce/verdict'
 import { hushReply, sayRecipient, type Discretion } from '@sluice/core/outcome/recipient'
 import type { OutcomeRecord } from '@sluice/core/outcome/record'
 import { tagOf, type Tag } from '@sluice/core/stream/tag'
-import { uuid7, type Evidence, type Host, type Settlement, type Suppressed } from 'haraka-plugin-sluice-host'
+import { uuid7, type Dropped, type Evidence, type Host, type Settlement, type Suppressed } from 'haraka-plugin-sluice-host'
 
 /** What holds for all records of a worker. */
 export interface Scene {
@@ -152,6 +152,39 @@ export const suppressedRecords = (
       worker,
     }),
   )
+
+/** One record per recipient of a mail that an operator has ended. */
+export const droppedRecords = (
+  { hmail, at, bounce, reason }: Dropped,
+  { discretion, host, worker }: Scene,
+): OutcomeRecord[] => {
+  const { todo } = hmail
+  const tag = tagOf(todo.notes)
+  return todo.rcpt_to.map(({ address }) =>
+    recordFrom({
+      id: uuid7(at),
+      at,
+      kind: 'dropped',
+      message_id: (tag?.message_id ?? todo.uuid).slice(0, 64),
+      queue_id: todo.uuid.slice(0, 128),
+      header_message_id: tag && (tag.header_message_id.slice(0, 998) || undefined),
+      attempt: count(hmail.num_failures),
+      tenant: tag && known(tag.tenant),
+      stream: tag && word(tag.stream),
+      campaign: tag && known(tag.campaign),
+      recipient: sayRecipient(address, discretion),
+      recipient_domain: word(domainOf(address) || lower(todo.domain)),
+      sender_domain: word(lower(todo.mail_from.host)),
+      phase: 'queue',
+      reply: hushReply(reason, address, discretion).slice(0, replyLimit),
+      class_rule: bounce ? 'operator/bounce' : 'operator/drop',
+      queued_ms: count(at - todo.queue_time),
+      size: count(tag?.size ?? hmail.file_size),
+      host,
+      worker,
+    }),
+  )
+}
 
 const delivered: Pick<Verdict, 'class' | 'rule' | 'blame'> = { class: 'delivered', rule: 'code/2xx', blame: 'none' }
 
