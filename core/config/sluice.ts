@@ -9,7 +9,7 @@ const megabyte = 1024 * 1024
 
 /**
  * The repairs that plugins/host makes in Haraka, by the name they are switched with; all are on by default. They are
- * made in this order: `slots` wraps what `queue_writer` replaces.
+ * made in this order: `slots` wraps what `queue_writer` replaces, `retry` knows what `retry_delay` wraps.
  */
 export const hostGuards = [
   'client',
@@ -17,6 +17,7 @@ export const hostGuards = [
   'hooks',
   'queue_writer',
   'slots',
+  'retry',
   'retry_delay',
   'temporary_files',
   'queue_loader',

@@ -206,6 +206,33 @@ export interface Settlement {
  */
 export type Undelivered = 'defer' | 'reroute'
 
+/** One recipient who was refused, and by what. */
+export interface RefusedRecipient {
+  readonly address: string
+  readonly evidence: Evidence
+}
+
+/** What was refused in an attempt and is now about to be deferred or bounced, as one queue file. */
+export interface Refusal {
+  /** What goes on: the attempt's mail, or the item split off it for these recipients. */
+  readonly hmail: HMail
+  readonly attempt: Attempt
+  readonly kind: 'deferred' | 'bounced'
+  /** Never empty. */
+  readonly recipients: readonly RefusedRecipient[]
+}
+
+/**
+ * When a refused mail is tried again. Every attempt that was refused counts, also where the next one follows at once.
+ * `now` saves a mail from a bounce too: its recipients are then deferred; `retry` and `expire` are for deferrals only.
+ */
+export type RetryPlan =
+  /** ms since 1970; kept by the queue file's name, over restarts too. Never earlier; Haraka looks once a second. */
+  | { readonly kind: 'retry'; readonly at: number }
+  | { readonly kind: 'now' }
+  /** Its time is over: an outcome `expired` for each recipient, and Haraka's bounce message, which says so. */
+  | { readonly kind: 'expire'; readonly says: string }
+
 /** One host that takes mail for a domain, with its addresses (both families, in the order of the answer). */
 export interface MxTarget {
   readonly name: string
@@ -311,6 +338,13 @@ export interface Host {
    * attempt gives its lease back and settles at once with its tries and no results.
    */
   judgeUndelivered(judge: (attempt: Attempt, tries: readonly Evidence[]) => Undelivered): void
+
+  /**
+   * Sets who decides when refused mail is tried again (guard `retry`). Asked at least once for each part of a mail that
+   * fares alike, and for single recipients of a bounce to see who may yet go another way: it must give the same answer
+   * to the same question. undefined = Haraka's own way: its schedule, or the bounce.
+   */
+  scheduleRetry(decide: (refusal: Refusal) => RetryPlan | undefined): void
 
   /**
    * Takes the mail out of Haraka's delivery queue without a failed attempt; call inside send_email and do not call

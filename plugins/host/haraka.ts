@@ -154,6 +154,8 @@ export interface HarakaItemMethods {
   get_mx: (this: HarakaItem) => void
   try_deliver: (this: HarakaItem) => void
   discard: (this: HarakaItem) => void
+  temp_fail: (this: HarakaItem, why: string, details?: FailureDetails) => void
+  bounce: (this: HarakaItem, why: string, details?: FailureDetails) => void
   deferred_respond: (this: HarakaItem, code: number, message: unknown, params: { delay?: unknown }) => unknown
   size_file: (this: HarakaItem) => void
   read_todo: (this: HarakaItem) => void
@@ -222,6 +224,7 @@ export interface HarakaServer {
 export interface HarakaPlugins {
   readonly registered_plugins: Readonly<Record<string, HarakaPlugin & Record<string, unknown>>>
   readonly registered_hooks: Readonly<Record<string, readonly { readonly plugin: string; readonly method: string }[]>>
+  run_hooks(hook: string, item: HarakaItem, parameters: unknown): void
   shutdown_plugins(): void
 }
 

@@ -8,6 +8,7 @@ import type { Verdict } from '@sluice/core/bounce/verdict'
 import { messageOf } from '@sluice/core/errors'
 
 import { Attempts } from './attempt/attempts'
+import { Retries, type Decide } from './attempt/retries'
 import { Verdicts } from './attempt/verdicts'
 import { ConfigurationFolder } from './configuration'
 import type {
@@ -45,6 +46,7 @@ const shippedProviders = path.resolve(require.resolve('@sluice/core/errors'), '.
 
 export class HarakaHost implements Host {
   readonly attempts = new Attempts(Date.now, (thrown) => this.log?.logerror(`settlement: ${messageOf(thrown)}`))
+  readonly retries = new Retries(this.attempts, (text) => this.log?.logerror(text))
   readonly configuration: ConfigurationFolder
   private readonly verdicts = new Verdicts(() => this.configuration.current.bounceRules)
   readonly dns: Lookup
@@ -65,6 +67,7 @@ export class HarakaHost implements Host {
     this.attempts,
     (hmail, tries) => this.rerouted(hmail, tries),
     (hmail) => this.returnPathOf(hmail),
+    (hmail, recipient) => this.retries.planOf(hmail, 'bounced', [recipient])?.kind === 'now',
   )
   private readonly suppressions = new Notices<Suppressed>((thrown) =>
     this.log?.logerror(`suppressed: ${messageOf(thrown)}`),
@@ -121,6 +124,10 @@ export class HarakaHost implements Host {
 
   verdictOf(attempt: Attempt, evidence: Evidence, over: boolean): Verdict {
     return this.verdicts.of(attempt, evidence, over)
+  }
+
+  scheduleRetry(decide: Decide): void {
+    this.retries.use(decide)
   }
 
   park(hmail: HMail): void {

@@ -1,7 +1,8 @@
 // The Haraka plugin `sluice-host`: list it before the other Sluice plugins. What they rely on is `host`, typed in
 // contract.ts. Hooks here call next() synchronously and exactly once; the plugin has no time-out.
 
-import { evidenceOfDelivery, evidenceOfFailure, evidenceOfNoRoute, wipeNotes } from './attempt/evidence'
+import { evidenceOfDelivery, wipeNotes } from './attempt/evidence'
+import { refusedRecipients, type Failure } from './attempt/failure'
 import { HarakaHost, harakaConfigFolder } from './host'
 import { installGuards } from './guard/guards'
 import type { Host, MxHost, RecipientResult, Route } from './contract'
@@ -85,7 +86,8 @@ interface Deferral {
 }
 
 export function settle_deferred(next: Next, hmail: HarakaItem, deferral: Deferral): void {
-  fail(hmail, 'deferred', deferral.fail_recips ?? hmail.todo.rcpt_to, deferral.mx, String(deferral.err))
+  const { fail_recips: recipients = hmail.todo.rcpt_to, mx, err } = deferral
+  fail(hmail, 'deferred', { recipients, mx, said: String(err) })
   next()
 }
 
@@ -93,26 +95,15 @@ type Bounce = Error & { mx?: HarakaMx; bounced_rcpt?: readonly HarakaRecipient[]
 
 export function settle_bounced(next: Next, hmail: HarakaItem, error: Bounce): void {
   // convert_temp_failed_to_bounce (hmail.js) says so in its own words; no remote text can begin like that.
-  const kind = error.message.startsWith('Too many failures (') ? 'expired' : 'bounced'
-  fail(hmail, kind, error.bounced_rcpt ?? hmail.todo.rcpt_to, error.mx, error.message)
+  const over = haraka.retries.hasExpired(hmail) || error.message.startsWith('Too many failures (')
+  const { bounced_rcpt: recipients = hmail.todo.rcpt_to, mx, message } = error
+  fail(hmail, over ? 'expired' : 'bounced', { recipients, mx, said: message })
   next()
 }
 
-const fail = (
-  hmail: HarakaItem,
-  kind: Exclude<RecipientResult['kind'], 'delivered'>,
-  recipients: readonly HarakaRecipient[],
-  mx: HarakaMx | undefined,
-  said: string,
-): void => {
-  const attempt = haraka.attemptOf(hmail)
-  if (!attempt) return
-  for (const recipient of recipients) {
-    const evidence = attempt.noRoute
-      ? evidenceOfNoRoute(attempt.noRoute)
-      : (haraka.attempts.sight(hmail, recipient.address) ??
-        evidenceOfFailure(recipient, mx, said, attempt.started, Date.now()))
-    haraka.attempts.result(hmail, { address: recipient.address, kind, evidence })
+const fail = (hmail: HarakaItem, kind: Exclude<RecipientResult['kind'], 'delivered'>, failure: Failure): void => {
+  for (const { address, evidence } of refusedRecipients(haraka.attempts, hmail, failure)) {
+    haraka.attempts.result(hmail, { address, kind, evidence })
   }
 }
 

@@ -6,7 +6,7 @@ import { messageOf } from '@sluice/core/errors'
 
 import type { Attempts } from '../attempt/attempts'
 import { noEvidence } from '../attempt/evidence'
-import type { Evidence } from '../contract'
+import type { Evidence, RefusedRecipient } from '../contract'
 import type { HarakaItem, HarakaRecipient } from '../haraka'
 import { openBody, wholeBody } from '../smtp/body'
 import type { FreshFiles } from '../queue/fresh-files'
@@ -27,6 +27,8 @@ export class Client {
     private readonly rerouted: (hmail: HarakaItem, tries: readonly Evidence[]) => boolean,
     /** Address to give in MAIL; undefined = the envelope sender. */
     private readonly returnPathOf: (hmail: HarakaItem) => string | undefined,
+    /** Asked for a recipient who was refused for good: true = another way may be tried at once. */
+    private readonly mayMove: (hmail: HarakaItem, recipient: RefusedRecipient) => boolean,
   ) {}
 
   /** Whether the lease of the attempt is given back here, with its connection. */
@@ -45,7 +47,7 @@ export class Client {
       const { reachedNobody } = result
       if (!reachedNobody || !this.rerouted(hmail, reachedNobody)) {
         this.note(hmail, result)
-        report(hmail, result)
+        report(hmail, result, (recipient) => this.mayMove(hmail, recipient))
       }
     } catch (thrown) {
       this.failed(hmail, thrown, result !== undefined)

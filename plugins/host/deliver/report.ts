@@ -1,6 +1,8 @@
 // Tells Haraka how an attempt ended, in the calls its own client would have made, so that retries, splitting of
-// recipients that fared differently, bounce messages and the hooks of other plugins work as before.
+// recipients that fared differently, bounce messages and the hooks of other plugins work as before. Recipients who were
+// refused for good but may go another way are a part of their own, so that they take nobody with them.
 
+import type { RefusedRecipient } from '../contract'
 import type { HarakaItem, HarakaMx, HarakaRecipient } from '../haraka'
 import { verdictOf } from '../smtp/fate'
 import { textOf } from '../smtp/reply'
@@ -11,30 +13,39 @@ interface Group {
   readonly endings: Ending[]
 }
 
-export const report = (hmail: HarakaItem, result: Delivered): void => {
-  const groups = { delivered: group(), deferred: group(), bounced: group() }
+export const report = (
+  hmail: HarakaItem,
+  result: Delivered,
+  mayMove: (recipient: RefusedRecipient) => boolean,
+): void => {
+  const groups = { delivered: group(), deferred: group(), bounced: group(), moved: group() }
   hmail.todo.rcpt_to.forEach((recipient, index) => {
     const ending = result.endings[index]
     if (!ending) return
     const verdict = verdictOf(ending.fate)
-    groups[verdict].recipients.push(recipient)
-    groups[verdict].endings.push(ending)
+    const moves = verdict === 'bounced' && mayMove({ address: recipient.address, evidence: ending.evidence })
+    const { recipients, endings } = groups[moves ? 'moved' : verdict]
+    recipients.push(recipient)
+    endings.push(ending)
     if (verdict !== 'delivered') note(recipient, ending, verdict)
   })
-  const { delivered, deferred, bounced } = groups
+  const { delivered, deferred, moved } = groups
   const all = hmail.todo.rcpt_to.length
+  const refused = [moved, groups.bounced].filter(({ recipients }) => recipients.length > 0)
 
   if (deferred.recipients.length === all) {
     hmail.temp_fail(reasonOf(deferred, 'Some recipients temp failed'), detailsOf(deferred, 'fail_recips'))
-  } else if (bounced.recipients.length === all) {
-    hmail.bounce(reasonOf(bounced, 'Some recipients failed'), detailsOf(bounced, 'bounce_recips'))
+  } else if (refused[0]?.recipients.length === all) {
+    hmail.bounce(reasonOf(refused[0], 'Some recipients failed'), detailsOf(refused[0], 'bounce_recips'))
   } else {
     splitOff(hmail, deferred, 'Some recipients temporarily failed', (item) =>
       item.temp_fail(reasonOf(deferred, 'Some recipients temp failed'), detailsOf(deferred, 'fail_recips')),
     )
-    splitOff(hmail, bounced, 'Some recipients rejected', (item) =>
-      item.bounce(reasonOf(bounced, 'Some recipients failed'), detailsOf(bounced, 'bounce_recips')),
-    )
+    for (const part of refused) {
+      splitOff(hmail, part, 'Some recipients rejected', (item) =>
+        item.bounce(reasonOf(part, 'Some recipients failed'), detailsOf(part, 'bounce_recips')),
+      )
+    }
     if (delivered.recipients.length > 0) tellDelivered(hmail, result, groups)
     else hmail.discard()
   }
@@ -45,21 +56,23 @@ const group = (): Group => ({ recipients: [], endings: [] })
 const tellDelivered = (
   hmail: HarakaItem,
   { secured, authenticated }: Delivered,
-  groups: { delivered: Group; deferred: Group; bounced: Group },
+  groups: { delivered: Group; deferred: Group; moved: Group; bounced: Group },
 ): void => {
   const [first] = groups.delivered.endings
   const { evidence, fate } = first ?? {}
   const response = fate?.answer.kind === 'reply' ? textOf(fate.answer) : ''
-  const [accepted, deferred, bounced] = [groups.delivered, groups.deferred, groups.bounced].map((one) => one.recipients)
+  const accepted = groups.delivered.recipients
+  const deferred = [...groups.deferred.recipients, ...groups.moved.recipients]
+  const bounced = groups.bounced.recipients
   hmail.delivered(
     evidence?.remote_ip ?? '',
     evidence?.port ?? 0,
     'SMTP',
     evidence?.mx_host ?? '',
     response,
-    accepted ?? [],
-    deferred ?? [],
-    bounced ?? [],
+    accepted,
+    deferred,
+    bounced,
     secured,
     authenticated,
   )

@@ -13,6 +13,7 @@ import { installHandover } from './handover'
 import { installHooks } from './hooks'
 import { installQueueLoader } from './queue-loader'
 import { installQueueWriter } from './queue-writer'
+import { installRetry } from './retry'
 import { installRetryDelay } from './retry-delay'
 import { isKnownVersion } from './shape'
 import { installSlots } from './slots'
@@ -27,6 +28,7 @@ const guards: Partial<Record<HostGuard, Install>> = {
   dns: installDns,
   hooks: installHooks,
   slots: installSlots,
+  retry: installRetry,
   retry_delay: installRetryDelay,
   temporary_files: installTemporaryFiles,
   queue_loader: installQueueLoader,
