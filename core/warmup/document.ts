@@ -7,9 +7,6 @@ import { z } from 'zod'
 import { messageOf, SluiceError } from '../errors'
 import { gateSchema, idleSchema } from './plan'
 
-/** Provider under which the warm-up of all providers without one of their own is filed. */
-export const otherProviders = '*'
-
 const name = z.string().min(1).max(128)
 const count = z.number().min(0)
 const moment = z.int().min(0)
@@ -49,7 +46,7 @@ const planSchema = z.strictObject({
   label: z.string().max(255),
   source: z.string().max(1024),
   scope: z.enum(['source', 'lane']),
-  stages: z.array(z.int().min(1)).min(1).max(366),
+  stages: z.array(z.int().min(1)).min(1).max(366).readonly(),
   gate: gateSchema,
   idle: idleSchema,
   spread_hours: z.number().min(1).max(24),
@@ -64,8 +61,8 @@ const documentSchema = z
     /** ms since 1970 */
     at: moment,
     by: z.string().max(128),
-    plans: z.record(name, planSchema),
-    warmups: z.array(warmupSchema).max(mostWarmups),
+    plans: z.record(name, planSchema).readonly(),
+    warmups: z.array(warmupSchema).max(mostWarmups).readonly(),
   })
   .refine(({ plans, warmups }) => warmups.every(({ state }) => state.plan in plans), {
     error: 'a warm-up follows a plan that is not there',
@@ -90,14 +87,4 @@ export const parseWarmups = (text: string): WarmupDocument => {
   if (checked.success) return checked.data
   const [issue] = checked.error.issues
   throw refuse(issue ? `${issue.path.join('.')}: ${issue.message}` : 'no reason given')
-}
-
-/** The warm-up that governs a lane: the provider's own, else that of the other providers. */
-export const governing = <T>(
-  bySource: ReadonlyMap<string, ReadonlyMap<string, T>>,
-  source: string,
-  provider: string,
-): T | undefined => {
-  const ofSource = bySource.get(source)
-  return ofSource?.get(provider) ?? ofSource?.get(otherProviders)
 }

@@ -43,9 +43,22 @@ export interface WarmupState {
   readonly note: string
 }
 
+/** held: by the gate, for the day; paused and resumed: by an operator. */
+export const warmupEventKinds = [
+  'started',
+  'advanced',
+  'held',
+  'stepped_back',
+  'restarted',
+  'done',
+  'set',
+  'paused',
+  'resumed',
+] as const
+
 /** What is written down (an outcome-side event) when something was decided. */
 export interface WarmupEvent {
-  readonly kind: 'started' | 'advanced' | 'held' | 'stepped_back' | 'restarted' | 'done' | 'set'
+  readonly kind: (typeof warmupEventKinds)[number]
   readonly day: number
   readonly from: number
   readonly to: number

@@ -5,15 +5,17 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 
 import { validateRules } from '@sluice/core/bounce/validate'
-import { ConfigError, sayComplaint } from '@sluice/core/config/document'
+import { ConfigError, sayComplaint, type Complaint } from '@sluice/core/config/document'
 import { readEgress, isRelay, type EgressConfig, type SecretReference } from '@sluice/core/config/egress'
 import { readFeedback, type FeedbackConfig } from '@sluice/core/config/feedback'
-import { readShaping } from '@sluice/core/config/shaping'
+import { readShaping, readShapingDocument } from '@sluice/core/config/shaping'
 import { readSidecar, type SidecarConfig } from '@sluice/core/config/sidecar'
 import { readSluice, type SluiceConfig } from '@sluice/core/config/sluice'
 import { messageOf } from '@sluice/core/errors'
+import { checkWarmups } from '@sluice/core/warmup/configured'
 
 import { findFolder } from '../config/configuration'
+import { plansWith } from '../config/plans'
 import { readSecret } from '../config/secret'
 import { shippedRules } from '../config/rules'
 
@@ -24,6 +26,7 @@ const readers: Readonly<Record<string, (file: string, text: string) => unknown>>
   'shaping.yaml': readShaping,
   'sidecar.yaml': readSidecar,
   'sluice.yaml': readSluice,
+  'warmup.yaml': plansWith,
 }
 
 /** @throws ConfigError for what cannot be read, and for rules that have no effect or not the one they say */
@@ -57,7 +60,29 @@ export const checkFolder = async (given: string): Promise<CheckResult> => {
       else complaints.push(`${file}:1: ${messageOf(error)}`)
     }
   }
+  if (complaints.length === 0) {
+    const together = await checkTogether(files)
+    complaints.push(...together.map(sayComplaint))
+    const faulty = new Set(together.map(({ file }) => file))
+    return { good: good.filter((file) => !faulty.has(file)), absent, complaints }
+  }
   return { good, absent, complaints }
+}
+
+/** What files, each good by itself, say about each other. */
+const checkTogether = async (files: string): Promise<Complaint[]> => {
+  const text = async (name: string): Promise<string | undefined> => {
+    try {
+      return await readFile(path.join(files, name), 'utf8')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+  }
+  const egress = await text('egress.yaml')
+  const shaping = readShapingDocument(path.join(files, 'shaping.yaml'), (await text('shaping.yaml')) ?? '')
+  const plans = plansWith('warmup.yaml', await text('warmup.yaml'))
+  return checkWarmups(shaping, plans, egress === undefined ? undefined : readEgress('egress.yaml', egress))
 }
 
 const missingSecrets = async (name: string, value: unknown, base: string): Promise<string[]> => {

@@ -1,7 +1,7 @@
 // The configuration folder as the sidecar sees it: sidecar.yaml of its own and what it shares with the plugins
-// (sluice.yaml, egress.yaml, shaping.yaml, feedback.yaml, bounce.yaml). Read as a whole: all files are good, or every
-// complaint of every file is in one error and nothing is returned. An absent file means its defaults; without
-// egress.yaml there is nothing to steer, without feedback.yaml nothing comes back.
+// (sluice.yaml, egress.yaml, shaping.yaml, warmup.yaml, feedback.yaml, bounce.yaml). Read as a whole: all files are
+// good, or every complaint of every file is in one error and nothing is returned. An absent file means its defaults;
+// without egress.yaml there is nothing to steer, without feedback.yaml nothing comes back.
 
 import { readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
@@ -10,15 +10,21 @@ import { readRuleFile } from '@sluice/core/bounce/rule'
 import { ConfigError, type Complaint } from '@sluice/core/config/document'
 import { readEgress, type EgressConfig } from '@sluice/core/config/egress'
 import { readFeedback, type FeedbackConfig } from '@sluice/core/config/feedback'
-import { readShaping, type ShapingConfig } from '@sluice/core/config/shaping'
+import { readShapingDocument, type ShapingConfig } from '@sluice/core/config/shaping'
 import { readSidecar, type SidecarConfig } from '@sluice/core/config/sidecar'
 import { readSluice, type SluiceConfig } from '@sluice/core/config/sluice'
 import { messageOf, SluiceError } from '@sluice/core/errors'
+import { checkWarmups } from '@sluice/core/warmup/configured'
+import type { Plans } from '@sluice/core/warmup/register'
+
+import { plansWith } from './plans'
 
 export interface Configuration {
   readonly sidecar: SidecarConfig
   readonly sluice: SluiceConfig
   readonly shaping: ShapingConfig
+  /** Warm-up plans: those of warmup.yaml over the shipped ones. */
+  readonly plans: Plans
   /** Absent where there is no egress.yaml. */
   readonly egress?: EgressConfig
   /** Absent where there is no feedback.yaml. */
@@ -32,10 +38,11 @@ export const configurationFiles = [
   'sluice.yaml',
   'egress.yaml',
   'shaping.yaml',
+  'warmup.yaml',
   'feedback.yaml',
   'bounce.yaml',
 ] as const
-const optional: ReadonlySet<string> = new Set(['egress.yaml', 'feedback.yaml', 'bounce.yaml'])
+const optional: ReadonlySet<string> = new Set(['egress.yaml', 'warmup.yaml', 'feedback.yaml', 'bounce.yaml'])
 
 export interface ConfigurationFolder {
   /** Where the YAML files are. */
@@ -80,7 +87,10 @@ export const readConfiguration = async (folder: ConfigurationFolder): Promise<Co
   const sidecar = await read('sidecar.yaml', readSidecar)
   const sluice = await read('sluice.yaml', readSluice)
   const egress = await read('egress.yaml', readEgress)
-  const shaping = await read('shaping.yaml', readShaping)
+  const document = await read('shaping.yaml', readShapingDocument)
+  const plans = (await read('warmup.yaml', plansWith)) ?? plansWith()
+  if (document) complaints.push(...checkWarmups(document, plans, egress))
+  const shaping = document?.value
   const feedback = await read('feedback.yaml', readFeedback)
   const bounce = await read('bounce.yaml', checkedRules)
   if (!sidecar || !sluice || !shaping || complaints.length > 0) {
@@ -90,6 +100,7 @@ export const readConfiguration = async (folder: ConfigurationFolder): Promise<Co
     sidecar,
     sluice,
     shaping,
+    plans,
     ...(egress && { egress }),
     ...(feedback && { feedback }),
     ...(bounce !== undefined && { bounce }),
