@@ -70,6 +70,8 @@ export const respond = (board: Board, refusals: Refusals): Changes => {
     const moment = { at, started, ...load, wait_ms: effect.wait_ms, dice, action }
     const state = stepLane(stateOf(key), { kind: effect.kind, ...moment }, limits)
     states.set(key, state)
+    // A connection that failed is no measure yet: the breaker opens after several in a row.
+    if (effect.kind === 'connect_failed' && state.breaker.tries === 0) continue
     const until = viewLane(state, limits, at).until ?? at + limits.reaction.probe_after
     actions.push(recordAction(before, effect, kind, at, until))
   }

@@ -37,6 +37,18 @@ export interface Sender {
 export const scopeKey = ({ kind, name, provider }: Scope): string =>
   [kind, name, provider].map((part) => part.replace(/[%|{}\s]/g, encodeURIComponent)).join('|')
 
+/** undefined for what is no scope key. */
+export const readScopeKey = (key: string): Scope | undefined => {
+  const [kind, name, provider, ...more] = key.split('|')
+  const known = scopeKinds.find((one) => one === kind)
+  if (!known || !name || !provider || more.length > 0) return undefined
+  try {
+    return { kind: known, name: decodeURIComponent(name), provider: decodeURIComponent(provider) }
+  } catch {
+    return undefined // a stray % that we have not written
+  }
+}
+
 const scope = (kind: ScopeKind, name: string | undefined, { provider }: Sender): Scope | undefined =>
   name === undefined || name === '' ? undefined : { kind, name, provider }
 

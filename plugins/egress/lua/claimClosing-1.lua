@@ -8,7 +8,7 @@
     ARGV[2]  scopes at most
     ARGV[3]  the hour, ms
 
-  Output: 1 = yes, and counted; 0 = no
+  Output: nothing where it may, and is counted; else the scopes that were closed, each with its time
 ]]
 local key = KEYS[1]
 local hour = tonumber(ARGV[3])
@@ -17,7 +17,9 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 redis.call('ZREMRANGEBYSCORE', key, '-inf', now - hour)
-if not redis.call('ZSCORE', key, ARGV[1]) and redis.call('ZCARD', key) >= tonumber(ARGV[2]) then return 0 end
+if not redis.call('ZSCORE', key, ARGV[1]) and redis.call('ZCARD', key) >= tonumber(ARGV[2]) then
+  return redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+end
 redis.call('ZADD', key, now, ARGV[1])
 redis.call('PEXPIRE', key, hour)
-return 1
+return {}

@@ -11,7 +11,8 @@
     ARGV[3]  new text
     ARGV[4]  ms from now after which the entry is forgotten
     ARGV[5]  entries kept at most: what ends first gives way
-    ARGV[6]  channel on which the change is told, as `<number> <name>`
+    ARGV[6]  channel on which the change is told, as `<number> <writer> <name>`
+    ARGV[7]  writer
 
   Output: { written, text, number }
     written  1, or 0 where the text is not what was read
@@ -39,5 +40,5 @@ for _, one in ipairs(over) do
 end
 
 local number = redis.call('INCR', sequence)
-redis.call('PUBLISH', ARGV[6], string.format('%d %s', number, name))
+redis.call('PUBLISH', ARGV[6], number .. ' ' .. ARGV[7] .. ' ' .. name)
 return { 1, ARGV[3], number }
