@@ -4,7 +4,7 @@
 
 import type { EgressConfig } from '../config/egress'
 import { draw, prepareLottery, type Lottery } from '../routing/choose'
-import { effectiveWeights } from '../routing/effective'
+import { effectiveWeights, type EffectiveWeight } from '../routing/effective'
 import type { RoutingDocument } from '../routing/table'
 
 export interface Choice {
@@ -73,6 +73,11 @@ export class Chooser {
       }
     }
     return undefined
+  }
+
+  /** The weights in force with their reasons, for whoever explains. */
+  weights(pool: string, provider: string, now: number): readonly EffectiveWeight[] {
+    return effectiveWeights(this.config, this.document, pool, provider, now).weights
   }
 
   /** Whether the weights the choice was drawn from are still in force. */

@@ -6,6 +6,7 @@ import type { HMail, Lease } from 'haraka-plugin-sluice-host'
 
 import type { Destination } from './destination'
 import type { Waiting } from './lane/lane'
+import type { Move } from './parked/moves'
 
 /** Haraka's next() of a hook. */
 export type Next = (code?: number, message?: unknown) => void
@@ -23,6 +24,9 @@ export class Candidate implements Waiting {
   choice: Choice | undefined
   /** What closes sources to this mail and not to others like it, as a word; empty = nothing. */
   bound = ''
+
+  /** An operator has moved it: the pools of its stream do not count. */
+  moved: Move | undefined
 
   constructor(
     private readonly owner: CandidateOwner,

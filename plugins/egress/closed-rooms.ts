@@ -17,7 +17,8 @@ export class ClosedRooms {
 
   add(candidate: Candidate): void {
     const { provider = '', families = 0 } = candidate.destination ?? {}
-    const key = `${candidate.stream}|${families}|${provider}|${candidate.bound}`
+    const { stream, bound, moved } = candidate
+    const key = `${stream}|${families}|${provider}|${bound}|${moved ? `${moved.pool}/${moved.source ?? ''}` : ''}`
     let room = this.rooms.get(key)
     if (!room) this.rooms.set(key, (room = new Fifo()))
     room.push(candidate)
@@ -44,8 +45,9 @@ export class ClosedRooms {
     return removed
   }
 
-  *[Symbol.iterator](): Iterator<Candidate> {
-    for (const room of this.rooms.values()) yield* room
+  /** The mails of each room, oldest first; nothing may change while they are read. */
+  [Symbol.iterator](): Iterator<Iterable<Candidate>> {
+    return this.rooms.values()
   }
 
   /** Asks each room's mails, oldest first, until one finds no source. `leaves` says whether it has found one. */

@@ -8,6 +8,8 @@ import type { Candidate } from './candidate'
 export type Closed = ReadonlySet<string> | 'all'
 
 export interface Closure {
+  /** One word for people who ask why a mail waits. */
+  readonly name?: string
   /**
    * Sources closed to this mail now (ms since 1970). Its destination and stream are known. Called for every choice: it
    * must be cheap, and the set must not be changed afterwards.

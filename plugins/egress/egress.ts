@@ -8,6 +8,7 @@ import type { Configuration, Host, HMail } from 'haraka-plugin-sluice-host'
 
 import type { Candidate, Next } from './candidate'
 import { Lanes } from './lane/lanes'
+import { Parked } from './parked/parked'
 import { Policy } from './policy'
 import { RedisLink, type LinkLog } from './redis/link'
 import { Breakers } from './relay/breakers'
@@ -58,6 +59,7 @@ export class Egress {
     })
     this.scheduler = new Scheduler({ host, log, lanes: this.lanes, breakers: this.breakers, me, now, dice })
     this.routing = new RoutingSubscription(this.link, keys, log, (document) => this.use(document))
+    new Parked({ room: this.scheduler, host, link: this.link, keys, log, worker, now }).start()
     this.configure(host.configuration.current)
 
     const judge = new RelayJudge({

@@ -51,6 +51,14 @@ export class Policy {
     return new Set(this.families.keys())
   }
 
+  get poolNames(): readonly string[] {
+    return Object.keys(this.egress.pools)
+  }
+
+  hasSource(pool: string, source: string): boolean {
+    return Object.hasOwn(this.egress.pools[pool] ?? {}, source)
+  }
+
   source(id: string): EgressSource | undefined {
     return this.egress.sources[id]
   }

@@ -10,6 +10,7 @@
 // fault defers the mail: it is never sent by accident and never lost.
 
 import { messageOf } from '@sluice/core/errors'
+import type { MoveTarget } from '@sluice/core/parked/exchange'
 import type { Host, HMail, Lease, NoRoute, Route } from 'haraka-plugin-sluice-host'
 
 import { Candidate, type CandidateOwner, type Next } from './candidate'
@@ -18,6 +19,10 @@ import { allClosed, nextOpening, type Closure } from './closure'
 import { Destinations, isNoRoute } from './destination'
 import { Granted } from './granted'
 import type { Lanes } from './lane/lanes'
+import type { Waiting } from './parked/mail'
+import { Moves, type MoveRefusal } from './parked/moves'
+import type { WaitingRoom } from './parked/parked'
+import { whyClosed } from './parked/why'
 import type { Policy } from './policy'
 import type { LinkLog } from './redis/link'
 import type { Breakers } from './relay/breakers'
@@ -43,16 +48,17 @@ export interface SchedulerParts {
 const delay = 908
 const delaySeconds = 30
 
-export class Scheduler implements CandidateOwner {
+export class Scheduler implements CandidateOwner, WaitingRoom {
   private policy: Policy | undefined
   private destinations: Destinations | undefined
   private readonly rooms = new ClosedRooms()
   private readonly onTheirWay: Granted
   private readonly turn: Turn
+  private readonly moves = new Moves()
   private readonly closures: readonly Closure[]
 
   constructor(private readonly parts: SchedulerParts) {
-    this.closures = [parts.breakers, ...(parts.closures ?? [])]
+    this.closures = [this.moves, parts.breakers, ...(parts.closures ?? [])]
     this.onTheirWay = new Granted(parts.now, (lease) => parts.host.returnLease(lease))
     this.turn = new Turn(parts.now, () => this.weightsChanged())
   }
@@ -77,6 +83,7 @@ export class Scheduler implements CandidateOwner {
   usePolicy(policy: Policy | undefined): void {
     this.policy = policy
     this.destinations = policy && new Destinations(policy.catalogue)
+    this.moves.usePolicy(policy)
     const waiting = [...this.parts.lanes.crowded()].flatMap((lane) => lane.remove(() => true))
     for (const candidate of [...waiting, ...this.rooms.drain()]) this.again(candidate)
   }
@@ -105,6 +112,37 @@ export class Scheduler implements CandidateOwner {
   tryRooms(): void {
     this.rooms.retry((candidate) => this.tryChoose(candidate))
     this.armTurn()
+  }
+
+  /** Mails that are parked, as operators see them: in lanes, then those for which no source is open. */
+  *parked(): Iterable<Waiting> {
+    for (const lane of this.parts.lanes.crowded()) {
+      const { source } = lane.name
+      for (const candidate of lane) if (candidate.isParked) yield { candidate, source, reason: 'lane' }
+    }
+    for (const room of this.rooms) {
+      let reason: string | undefined
+      for (const candidate of room) yield { candidate, source: '', reason: (reason ??= this.whyClosed(candidate)) }
+    }
+  }
+
+  /** Takes parked mails out: they are the caller's to bring back or to end. */
+  takeParked(leaves: (waiting: Waiting) => boolean): Candidate[] {
+    const taken = [...this.parts.lanes.crowded()].map((lane) => {
+      const { source } = lane.name
+      return lane.remove((candidate) => candidate.isParked && leaves({ candidate, source, reason: 'lane' }))
+    })
+    return [...taken, this.rooms.remove((candidate) => leaves({ candidate, source: '', reason: '' }))].flat()
+  }
+
+  /** Chooses anew for mails taken out, and looks for room for all that wait. */
+  bringBack(candidates: readonly Candidate[]): void {
+    for (const candidate of candidates) this.choose(candidate)
+    for (const lane of [...this.parts.lanes.crowded()]) lane.mayHaveRoom()
+  }
+
+  move(candidate: Candidate, to: MoveTarget): MoveRefusal | undefined {
+    return this.moves.move(candidate, to)
   }
 
   /** The hook send_email: answers `next` once, or parks the mail. */
@@ -147,7 +185,7 @@ export class Scheduler implements CandidateOwner {
       }
       candidate.destination = destination
       candidate.stream = policy.streamOf(candidate.hmail)
-      const pools = policy.poolsOf(candidate.stream)
+      const pools = this.poolsOf(policy, candidate)
       if (policy.canReach(pools, destination.families)) this.choose(candidate)
       else this.refuse(candidate, destination.fault ?? unreachable(candidate.domain, pools))
     } catch (thrown) {
@@ -165,19 +203,31 @@ export class Scheduler implements CandidateOwner {
   /** Draws a source and joins its lane; false where every source is closed. */
   private tryChoose(candidate: Candidate): boolean {
     const { policy, parts } = this
-    const { destination, stream } = candidate
+    const { destination } = candidate
     if (!policy || !destination) return false
     const now = parts.now()
+    const pools = this.poolsOf(policy, candidate)
     const closed = allClosed(this.closures, candidate, now)
     if (closed === 'all') return false
     const shut = union(policy.unable(destination.families), closed)
-    const choice = policy.chooser.choose(policy.poolsOf(stream), destination.provider, now, parts.dice(), shut)
+    const choice = policy.chooser.choose(pools, destination.provider, now, parts.dice(), shut)
     if (policy.chooser.until < this.turn.at) this.armTurn()
     if (!choice) return false
     candidate.choice = choice
     for (const closure of this.closures) closure.chosen?.(choice.source, candidate, now)
     parts.lanes.admit(choice.source, policy.laneProvider(choice.source, destination.provider), candidate)
     return true
+  }
+
+  /** Pools to try: those of the stream, or the one an operator has moved the mail to. */
+  private poolsOf(policy: Policy, candidate: Candidate): readonly string[] {
+    candidate.moved = this.moves.of(candidate.hmail)
+    return candidate.moved ? [candidate.moved.pool] : policy.poolsOf(candidate.stream)
+  }
+
+  private whyClosed(candidate: Candidate): string {
+    const { policy, closures } = this
+    return policy ? whyClosed(candidate, this.poolsOf(policy, candidate), policy, closures, this.parts.now()) : ''
   }
 
   /** Hands the mail to Haraka with its route, or has it choose again where what it was granted for does not hold. */

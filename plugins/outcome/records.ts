@@ -6,7 +6,14 @@ import type { Verdict } from '@sluice/core/bounce/verdict'
 import { hushReply, sayRecipient, type Discretion } from '@sluice/core/outcome/recipient'
 import type { OutcomeRecord } from '@sluice/core/outcome/record'
 import { tagOf, type Tag } from '@sluice/core/stream/tag'
-import { uuid7, type Dropped, type Evidence, type Host, type Settlement, type Suppressed } from 'haraka-plugin-sluice-host'
+import {
+  uuid7,
+  type Dropped,
+  type Evidence,
+  type Host,
+  type Settlement,
+  type Suppressed,
+} from 'haraka-plugin-sluice-host'
 
 /** What holds for all records of a worker. */
 export interface Scene {

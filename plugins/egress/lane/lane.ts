@@ -112,6 +112,11 @@ export class Lane<W extends Waiting = Waiting> {
     this.payIdle()
   }
 
+  /** The waiting mails, in the order in which they go; nothing may change while they are read. */
+  [Symbol.iterator](): Iterator<W> {
+    return this.queue[Symbol.iterator]()
+  }
+
   /** Takes the waiting mails out that `leaves` names; the others keep their order. */
   remove(leaves: (waiting: W) => boolean): W[] {
     const removed = new Set<W>()

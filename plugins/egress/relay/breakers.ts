@@ -7,6 +7,7 @@ import type { Candidate } from '../candidate'
 import { nothingClosed, type Closure } from '../closure'
 
 export class Breakers implements Closure {
+  readonly name = 'relay_broken'
   private readonly broken = new Map<string, Breaker>()
 
   /** Relays no mail may be sent to at `now` (ms since 1970). */
