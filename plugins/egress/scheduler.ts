@@ -115,7 +115,7 @@ export class Scheduler implements CandidateOwner, WaitingRoom {
   }
 
   /** Mails that are parked, as operators see them: in lanes, then those for which no source is open. */
-  *parked(): Iterable<Waiting> {
+  *listParked(): Iterable<Waiting> {
     for (const lane of this.parts.lanes.crowded()) {
       const { source } = lane.name
       for (const candidate of lane) if (candidate.isParked) yield { candidate, source, reason: 'lane' }

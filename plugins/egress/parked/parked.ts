@@ -25,7 +25,7 @@ export interface WaitingRoom {
   /** How many, with those that are about to be parked. */
   readonly waiting: number
   /** In the order in which they go, lane by lane. */
-  parked(): Iterable<Waiting>
+  listParked(): Iterable<Waiting>
   /** Takes parked mails out: they are the caller's to bring back or to end. */
   takeParked(leaves: (waiting: Waiting) => boolean): Candidate[]
   /** Chooses anew for mails taken out, and has their lanes look for room. */
@@ -88,7 +88,7 @@ export class Parked {
     const groups = new GroupCounter()
     const mails: ParkedAnswer['mails'] = []
     let matched = 0
-    for (const waiting of this.parts.room.parked()) {
+    for (const waiting of this.parts.room.listParked()) {
       const traits = traitsOf(waiting)
       if (!matchesFilter(traits, filter)) continue
       matched++
