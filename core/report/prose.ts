@@ -31,7 +31,7 @@ const maxSentences = 8000
 
 /** An address at the head of a line, after bullets or brackets, or after a word such as "Recipient:". */
 const head =
-  /^[\s>*•|+-]{0,40}(?:\d{1,3}[.)]\s{1,4})?(?:(?<label>[a-z][a-z0-9' /()-]{0,60}?)\s{0,9}[:=]\s{0,9}(?:rfc822;\s{0,4})?)?["'(]?<?(?:mailto:)?(?<address>[^\s<>()[\]",;:'`\\=|]{1,128}@[a-z0-9][a-z0-9._-]{0,250})>?["')]?(?<rest>.*)$/i
+  /^[\s>*•|+-]{0,40}(?:\d{1,3}[.)]\s{1,4})?(?:(?<label>[a-z][a-z0-9' /()-]{0,60}?)\s{0,9}[:=]\s{0,9}(?:rfc822;\s{0,4})?)?["'(]?<?(?:mailto:)?(?<address>[^\s<>()[\]",;:'`\\=|\u3000-\u303f\uff01-\uff0f\uff1a-\uff20]{1,128}@[a-z0-9][a-z0-9._-]{0,250})>?["')]?(?<rest>.*)$/i
 const quotedHead = /^[\s>*-]{0,40}<?(?<address>"[^"]{1,128}"@[a-z0-9._-]{1,253})>?(?<rest>.*)$/i
 /** A rest that reads on as a sentence makes the address part of it, not a head. */
 const readsOn = /^\s{1,4}(?:or|and|if|to|by|for|with|when|via|at)\b/i
