@@ -328,6 +328,11 @@ export interface Host {
   attemptOf(hmail: HMail): Attempt | undefined
   onSettled(listener: (settlement: Settlement) => void): void
   /**
+   * Told of an MX host that has failed as soon as the attempt goes on to another one; the settlement tells of it again
+   * (the same object), which may be minutes later.
+   */
+  onTried(listener: (attempt: Attempt, evidence: Evidence) => void): void
+  /**
    * What a refusal means, by the rules in force (bounce.yaml); judged once, the same for everybody who asks.
    * @param over whether the attempt ended in a bounce; it decides where there is no reply code
    */

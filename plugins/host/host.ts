@@ -68,9 +68,14 @@ export class HarakaHost implements Host {
     (hmail, tries) => this.rerouted(hmail, tries),
     (hmail) => this.returnPathOf(hmail),
     (hmail, recipient) => this.retries.planOf(hmail, 'bounced', [recipient])?.kind === 'now',
+    (hmail, evidence) => this.tried(hmail, evidence),
+    (hmail, evidence) => this.verdictIn(hmail, evidence)?.action === 'new_connection',
   )
   private readonly suppressions = new Notices<Suppressed>((thrown) =>
     this.log?.logerror(`suppressed: ${messageOf(thrown)}`),
+  )
+  private readonly tries = new Notices<{ readonly attempt: Attempt; readonly evidence: Evidence }>((thrown) =>
+    this.log?.logerror(`try: ${messageOf(thrown)}`),
   )
   private readonly drops = new Notices<Dropped>((thrown) => this.log?.logerror(`dropped: ${messageOf(thrown)}`))
   private sign: ((hmail: HMail) => string | undefined) | undefined
@@ -120,6 +125,26 @@ export class HarakaHost implements Host {
 
   onSettled(listener: (settlement: Settlement) => void): void {
     this.attempts.onSettled(listener)
+  }
+
+  onTried(listener: (attempt: Attempt, evidence: Evidence) => void): void {
+    this.tries.listen(({ attempt, evidence }) => listener(attempt, evidence))
+  }
+
+  private tried(hmail: HMail, evidence: Evidence): void {
+    const attempt = this.attempts.of(hmail)
+    if (attempt) this.tries.tell({ attempt, evidence })
+  }
+
+  /** Asked before Haraka has been told how the attempt ended: a fault here must not keep the mail. */
+  private verdictIn(hmail: HMail, evidence: Evidence): Verdict | undefined {
+    const attempt = this.attempts.of(hmail)
+    try {
+      return attempt && this.verdictOf(attempt, evidence, false)
+    } catch (thrown) {
+      this.log?.logerror(`verdict: ${messageOf(thrown)}`)
+      return undefined
+    }
   }
 
   verdictOf(attempt: Attempt, evidence: Evidence, over: boolean): Verdict {

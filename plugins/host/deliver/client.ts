@@ -29,6 +29,10 @@ export class Client {
     private readonly returnPathOf: (hmail: HarakaItem) => string | undefined,
     /** Asked for a recipient who was refused for good: true = another way may be tried at once. */
     private readonly mayMove: (hmail: HarakaItem, recipient: RefusedRecipient) => boolean,
+    /** Told of a host that has failed, as soon as the attempt goes on to another one. */
+    private readonly onTry: (hmail: HarakaItem, evidence: Evidence) => void,
+    /** Whether a refusal means that this connection carries no further message. */
+    private readonly endsConnection: (hmail: HarakaItem, evidence: Evidence) => boolean,
   ) {}
 
   /** Whether the lease of the attempt is given back here, with its connection. */
@@ -42,8 +46,10 @@ export class Client {
     if (attempt && plan.lease) this.leased.add(attempt)
     const slot = new Slot(hmail)
     let result: Delivered | undefined
+    let reuse = true
     try {
       result = await this.run(hmail, plan)
+      reuse = !this.isSpent(hmail, result)
       const { reachedNobody } = result
       if (!reachedNobody || !this.rerouted(hmail, reachedNobody)) {
         this.note(hmail, result)
@@ -52,7 +58,7 @@ export class Client {
     } catch (thrown) {
       this.failed(hmail, thrown, result !== undefined)
     }
-    if (result) await result.release()
+    if (result) await result.release(reuse)
     else plan.lease?.release()
     slot.handedOn()
   }
@@ -64,7 +70,14 @@ export class Client {
     if ('kind' in body) return unreadable(body.text, to.length, plan)
     const returnPath = this.returnPathOf(hmail)
     const sender = returnPath === undefined ? mailboxOf(from) : asciiMailbox(returnPath)
-    return new Delivery(this.tools, plan, sender, to.map(mailboxOf), body).run()
+    return new Delivery(this.tools, plan, sender, to.map(mailboxOf), body, (evidence) =>
+      this.onTry(hmail, evidence),
+    ).run()
+  }
+
+  /** The receiver has said that the connection has carried enough messages. */
+  private isSpent(hmail: HarakaItem, { endings }: Delivered): boolean {
+    return endings.some(({ evidence }) => evidence.code >= 400 && this.endsConnection(hmail, evidence))
   }
 
   private note(hmail: HarakaItem, { endings, tries }: Delivered): void {

@@ -31,8 +31,11 @@ export interface Delivered {
   readonly reachedNobody: readonly Evidence[] | undefined
   readonly secured: boolean
   readonly authenticated: boolean
-  /** Gives the connection to the pool, or ends it; resolves when it is handed on or closed. Call once. */
-  release(): Promise<void>
+  /**
+   * Gives the connection to the pool, or ends it (`reuse` false, or it cannot be kept); resolves when it is handed on or
+   * closed. Call once.
+   */
+  release(reuse: boolean): Promise<void>
 }
 
 export interface Tools {
@@ -56,6 +59,8 @@ export class Delivery {
     private readonly from: Mailbox,
     private readonly to: readonly Mailbox[],
     private readonly body: Body,
+    /** Told of a host that has failed, as soon as another one is tried. */
+    private readonly onTry: (evidence: Evidence) => void,
   ) {
     this.endings = to.map(() => undefined)
     this.lease = plan.lease
@@ -77,7 +82,7 @@ export class Delivery {
       reachedNobody: !this.session && this.failed ? [...this.tries, this.failed] : undefined,
       secured: (session?.opening.tls ?? '') !== '',
       authenticated: session?.target.credentials !== undefined,
-      release: () => this.release(),
+      release: (reuse) => this.release(reuse),
     }
   }
 
@@ -105,7 +110,10 @@ export class Delivery {
 
   /** Opens a session to the address and uses it. */
   private async visit(target: Target): Promise<void> {
-    if (this.failed) this.tries.push(this.failed)
+    if (this.failed) {
+      this.tries.push(this.failed)
+      this.onTry(this.failed)
+    }
     this.failed = undefined
     const opened = await openSession(target, this.tools.tls)
     if (opened.kind === 'session') {
@@ -149,9 +157,10 @@ export class Delivery {
     return this.endings.flatMap((ending, index) => (ending && !mayTryElsewhere(ending.fate) ? [] : [index]))
   }
 
-  private async release(): Promise<void> {
-    const { session, lease } = this
-    if (session?.usable) await this.tools.pool.giveBack(session, this.plan.keeping, lease)
+  private async release(reuse: boolean): Promise<void> {
+    const { session, lease, plan } = this
+    const keeping = reuse ? plan.keeping : { ...plan.keeping, messages: 0 }
+    if (session?.usable) await this.tools.pool.giveBack(session, keeping, lease)
     else lease?.release()
   }
 
