@@ -17,6 +17,10 @@ export interface Tag {
   readonly header_message_id: string
   /** Bytes, as received. */
   readonly size: number
+  /** Domain of the From header, lower case; absent where it has none. */
+  readonly from_domain?: string
+  /** `d=` of the DKIM signature the message leaves with, lower case; absent where it is not known. */
+  readonly dkim_domain?: string
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
@@ -25,8 +29,10 @@ const text = (value: unknown): string => (typeof value === 'string' ? value : ''
 export const tagOf = (notes: Readonly<Record<string, unknown>>): Tag | undefined => {
   const found = notes[tagNote]
   if (typeof found !== 'object' || found === null) return undefined
-  const { message_id, stream, tenant, campaign, header_message_id, size } = found as Partial<Record<keyof Tag, unknown>>
+  const note = found as Partial<Record<keyof Tag, unknown>>
+  const { message_id, stream, tenant, campaign, header_message_id, size } = note
   if (typeof message_id !== 'string' || typeof stream !== 'string') return undefined
+  const [from_domain, dkim_domain] = [text(note.from_domain), text(note.dkim_domain)]
   return {
     message_id,
     stream,
@@ -34,5 +40,7 @@ export const tagOf = (notes: Readonly<Record<string, unknown>>): Tag | undefined
     campaign: text(campaign),
     header_message_id: text(header_message_id),
     size: typeof size === 'number' && size >= 0 ? Math.floor(size) : 0,
+    ...(from_domain && { from_domain }),
+    ...(dkim_domain && { dkim_domain }),
   }
 }

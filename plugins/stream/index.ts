@@ -1,8 +1,8 @@
 // The Haraka plugin `sluice-stream`: tags mail that leaves with message id, stream, tenant and campaign, makes it
 // recognisable for reports, and stops it for suppressed recipients. Submitted mail is looked at late in data_post, when
 // the plugins that check it have run; mail made inside Haraka (bounces, other plugins) on its way into the queue; both
-// before DKIM signs. Mail that does not leave is not touched. A fault of ours refuses the message for now (4xx):
-// untagged it would leave by the wrong stream.
+// before DKIM signs; by whom it was signed is noted afterwards. Mail that does not leave is not touched. A fault of ours
+// refuses the message for now (4xx): untagged it would leave by the wrong stream.
 
 import type { FeedbackConfig } from '@sluice/core/config/feedback'
 import { messageOf } from '@sluice/core/errors'
@@ -12,7 +12,7 @@ import { host, type HMail, type MailAddress } from 'haraka-plugin-sluice-host'
 import { Checkpoint, type Refusal } from './checkpoint'
 import { Identity } from './identity'
 import { SuppressionList } from './suppression-list'
-import { tagMessage } from './tag-message'
+import { noteSignature, tagMessage } from './tag-message'
 import { messageIdOf, type Transaction } from './transaction'
 
 interface HarakaPlugin {
@@ -64,6 +64,7 @@ export function register(this: HarakaPlugin): void {
   this.register_hook('rcpt', 'refuse_suppressed', -40)
   this.register_hook('data_post', 'tag_submission', 50)
   this.register_hook('pre_send_trans_email', 'tag_leaving', -100)
+  this.register_hook('pre_send_trans_email', 'note_signature', 100)
   this.register_hook('send_email', 'drop_suppressed', -50)
 }
 
@@ -85,6 +86,15 @@ export function tag_submission(this: HarakaPlugin, next: Next, connection: Conne
 
 export function tag_leaving(this: HarakaPlugin, next: Next, connection: Connection): void {
   settle(this, next, receive(connection))
+}
+
+export function note_signature(this: HarakaPlugin, next: Next, { transaction }: Connection): void {
+  try {
+    if (transaction) noteSignature(transaction)
+  } catch (thrown) {
+    this.logerror(`SLUICE_INTERNAL: the signature of a message was not read: ${messageOf(thrown)}`)
+  }
+  next()
 }
 
 /** Tags; what is seen for the first time is checked and marked too. Mail made inside is checked before its delivery. */

@@ -7,6 +7,7 @@ import { matchStream } from '@sluice/core/stream/match'
 import { tagNote, type Tag } from '@sluice/core/stream/tag'
 
 import { cleanMessageId, cleanName } from './clean'
+import { fromDomain, signatureDomain } from './domains'
 
 /** The part of Haraka's transaction that is read and changed here. */
 export interface Transaction {
@@ -45,10 +46,19 @@ export const tagMessage = (config: EgressConfig, { transaction, user, messageId 
       }
   // Haraka adds a Message-ID where there is none, after the first look.
   const header_message_id = tag.header_message_id || cleanMessageId(transaction.header.get_all('Message-ID')[0] ?? '')
-  const complete = { ...tag, header_message_id }
+  const from_domain = tag.from_domain ?? fromDomain(transaction.header.get_all('From')[0] ?? '')
+  const complete = { ...tag, header_message_id, ...(from_domain !== undefined && { from_domain }) }
   transaction.notes[tagNote] = complete
   for (const name of Object.values(config.headers)) transaction.remove_header(name)
   return complete
+}
+
+/** Notes by whom the message is signed; called when the plugins that sign have run. */
+export const noteSignature = ({ notes, header }: Pick<Transaction, 'notes' | 'header'>): void => {
+  const tag = notes[tagNote]
+  if (!isTag(tag)) return
+  const dkim_domain = signatureDomain(header.get_all('DKIM-Signature'), tag.from_domain)
+  if (dkim_domain !== undefined) notes[tagNote] = { ...tag, dkim_domain }
 }
 
 const isTag = (value: unknown): value is Tag => typeof value === 'object' && value !== null && 'message_id' in value
