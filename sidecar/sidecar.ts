@@ -14,6 +14,7 @@ import { messageOf } from '@sluice/core/errors'
 import { redisKeys } from '@sluice/core/redis/keys'
 
 import { Changes } from './changes/changes'
+import { Trail } from './changes/trail'
 import { removeAddress, writeAddress } from './http/address'
 import { clickhouseUrl, schemaOptions } from './config/clickhouse'
 import type { LiveConfiguration } from './config/live'
@@ -55,6 +56,7 @@ export class Sidecar {
   private readonly scorer: Scorer
   private readonly metrics: Metrics
   private readonly shippers: readonly Shipper[]
+  private readonly trail: Trail
   private readonly changes: Changes
   private readonly restarts: Restarts
   private readonly feedback: FeedbackLoop
@@ -107,7 +109,8 @@ export class Sidecar {
       new Shipper({ journal: journals.documents, table: 'routing_documents', client, log }),
       new Shipper({ journal: journals.suppressions, table: 'suppressions', client, log }),
     ]
-    this.changes = new Changes({ publisher: this.publisher, record: (row) => this.record(row), log })
+    this.trail = new Trail({ record: (row) => this.record(row), log })
+    this.changes = new Changes({ publisher: this.publisher, trail: this.trail })
     this.publisher.onPublished((published) => this.keep(published))
     this.feedback = new FeedbackLoop({
       configuration,

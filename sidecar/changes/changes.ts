@@ -1,10 +1,8 @@
-// What operators change: overrides and suspensions. Every change is written to the audit journal before it is made and
-// again when it is known what became of it, so none is ever made without a trace, whatever is away.
+// What operators change about routing: overrides and suspensions, each with its trail in the audit.
 
-import { randomBytes, randomUUID } from 'node:crypto'
-import { hostname } from 'node:os'
+import { randomBytes } from 'node:crypto'
 
-import { messageOf, SluiceError } from '@sluice/core/errors'
+import { SluiceError } from '@sluice/core/errors'
 import type { Override, RoutingDocument, Suspension } from '@sluice/core/routing/table'
 import {
   withOverride,
@@ -15,20 +13,11 @@ import {
   type Terms,
 } from '@sluice/core/routing/terms'
 
-import type { Log } from '../log'
 import type { RoutingPublisher } from '../routing/publisher'
+import type { Asker, Trail } from './trail'
 
 export const actions = ['override', 'withdraw', 'suspend', 'resume'] as const
 export type Action = (typeof actions)[number]
-
-/** Who asks, and why. */
-export interface Asker {
-  readonly author: string
-  readonly reason: string
-  /** Name of the token used. */
-  readonly token: string
-  readonly request_id: string
-}
 
 type OverrideTarget = Target & { readonly source: string }
 
@@ -39,9 +28,7 @@ export interface Made<T> {
 
 export interface ChangesOptions {
   readonly publisher: RoutingPublisher
-  /** Writes one row of the audit table; rejects where it cannot. */
-  readonly record: (row: Readonly<Record<string, unknown>>) => Promise<unknown>
-  readonly log: Log
+  readonly trail: Trail
   readonly now?: () => number
 }
 
@@ -106,27 +93,15 @@ export class Changes {
     }
   }
 
-  private async make<T>(
+  private make<T>(
     action: Action,
     asker: Asker,
     target: Target,
     details: object,
     edit: (document: RoutingDocument) => { readonly terms: Terms; readonly made: T },
   ): Promise<Made<T>> {
-    const row = {
-      id: randomUUID(),
-      at: this.now(),
-      action,
-      ...asker,
-      pool: target.pool ?? '',
-      provider: target.provider ?? '',
-      source: target.source ?? '',
-      details: JSON.stringify(details),
-      host: hostname(),
-    }
-    await this.asked(row)
-    let made: T | undefined
-    try {
+    const work = async (): Promise<Made<T>> => {
+      let made: T | undefined
       const { document } = await this.options.publisher.change(asker.author, `${action}: ${asker.reason}`, (now) => {
         const edited = edit(now)
         if (edited.terms.overrides.length > mostTerms || edited.terms.suspensions.length > mostTerms) {
@@ -135,29 +110,9 @@ export class Changes {
         made = edited.made
         return edited.terms
       })
-      await this.settled({ ...row, revision: 2, state: 'done', routing_version: document.version })
       return { made: made as T, document }
-    } catch (error) {
-      await this.settled({ ...row, revision: 2, state: 'failed', error: messageOf(error) })
-      throw error
     }
-  }
-
-  private async asked(row: Readonly<Record<string, unknown>>): Promise<void> {
-    try {
-      await this.options.record({ ...row, revision: 1, state: 'asked' })
-    } catch (cause) {
-      throw new SluiceError('SLUICE_JOURNAL', messageOf(cause), { cause })
-    }
-  }
-
-  /** The change is made, or not: a full disk now must not make its answer a lie. */
-  private async settled(row: Readonly<Record<string, unknown>>): Promise<void> {
-    try {
-      await this.options.record(row)
-    } catch (error) {
-      this.options.log.error({ ...row, error_of_journal: messageOf(error) }, 'what became of a change is not recorded')
-    }
+    return this.options.trail.make(asker, { action, ...target, details }, work, ({ document }) => document.version)
   }
 }
 

@@ -1,6 +1,6 @@
 // Who asks for a change, and until when it is to hold, as the routes that change something read it.
 
-import type { Asker } from '../changes/changes'
+import type { Asker } from '../changes/trail'
 import { RequestError } from './problem'
 import type { Call } from './route'
 import { endOf } from './shapes'

@@ -12,7 +12,7 @@ import { listedName, type Discretion } from '@sluice/core/outcome/recipient'
 import { columnsOf, CsvRecords, entryOf, plainColumns, type ListedSuppression } from '@sluice/core/suppression/csv'
 import { sayScope, type Suppression, type SuppressionScope } from '@sluice/core/suppression/entry'
 
-import type { Asker } from '../changes/changes'
+import type { Asker } from '../changes/trail'
 import { authorsOf, pages, record, rowOf, type LedgerRow } from './ledger'
 import type { SuppressionStore } from './store'
 
