@@ -42,8 +42,9 @@ const send = async (
       from,
       [to],
       wholeBody(Buffer.from(content)),
+      () => undefined,
     ).run()
-    await result.release()
+    await result.release(true)
     return { commands: receiver.commands[0] ?? [], evidence: result.endings[0]?.evidence }
   } finally {
     await receiver.close()
@@ -145,8 +146,9 @@ test.each([[[]], [['PIPELINING']]])(
         address('<s@s.test>'),
         [address('<a@x.test>')],
         wholeBody(Buffer.from(content)),
+        () => undefined,
       ).run()
-      await result.release()
+      await result.release(true)
       expect(result.tries).toMatchObject([{ mx_host: 'mx1.test', phase: 'data', code: 0 }])
       expect(result.endings).toMatchObject([{ evidence: { mx_host: 'mx2.test', phase: 'dot', code: 250 } }])
       expect(receivers[1]?.accepted[0]?.content).toBe(content)

@@ -116,8 +116,9 @@ test('fates agree with the receivers, and nothing leaks', async () => {
             { ascii: '<s@s.test>', unicode: '<s@s.test>' },
             to.map((address) => ({ ascii: `<${address}>`, unicode: `<${address}>` })),
             wholeBody(Buffer.from(`Subject: ${number}\r\n\r\nhello\r\n`)),
+            () => undefined,
           ).run()
-          await result.release()
+          await result.release(true)
 
           expect(result.endings).toHaveLength(recipients)
           for (const [index, { fate, evidence }] of result.endings.entries()) {
