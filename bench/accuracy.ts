@@ -1,6 +1,7 @@
-// npm run accuracy -- FOLDER --out OUT
+// npm run accuracy -- FOLDER --out OUT [--misses] [--cross-validate]
 // Reads the labelled replies and reports of FOLDER, writes OUT/replies.predictions.jsonl and
 // OUT/messages.predictions.jsonl for score.py, prints the table, by which layer the replies were decided, and the speed.
+// With --cross-validate it prints instead how well replies are known by rules that have not seen their cluster.
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -9,17 +10,22 @@ import { parseArgs } from 'node:util'
 import { classify, type RuleSet } from '@sluice/core/bounce/classify'
 import { layers } from '@sluice/core/bounce/rule'
 
+import { leaveClusterOut, type Depth } from './cross-validate'
 import { readMessages, readReplies, shippedRules, type Message, type ReplyRow } from './corpus'
 import { predictMessage, predictReply, replyOf, speedOf, type PredictedReply } from './predict'
 import { clusterMeasure, messageMeasures, replyMeasures, sayMeasure } from './score'
 
 const { values, positionals } = parseArgs({
-  options: { out: { type: 'string' }, misses: { type: 'boolean', default: false } },
+  options: {
+    out: { type: 'string' },
+    misses: { type: 'boolean', default: false },
+    'cross-validate': { type: 'boolean', default: false },
+  },
   allowPositionals: true,
 })
 const [folder] = positionals
-if (folder === undefined || values.out === undefined) {
-  console.error('usage: npm run accuracy -- FOLDER --out OUT [--misses]')
+if (folder === undefined || (values.out === undefined && !values['cross-validate'])) {
+  console.error('usage: npm run accuracy -- FOLDER --out OUT [--misses] | FOLDER --cross-validate [--misses]')
   process.exit(2)
 }
 
@@ -74,6 +80,24 @@ const messages = (rules: RuleSet, rows: readonly Message[], out: string): void =
   if (rows.length > 0) console.log(`${Math.round(speed).toLocaleString('en')} mails/s on one core`)
 }
 
+const crossValidate = (rules: RuleSet, rows: readonly ReplyRow[]): void => {
+  const says: Record<Depth, string> = {
+    rule: 'without the rules that only the held-out cluster speaks for',
+    pattern: 'without the rules and patterns that only the held-out cluster speaks for',
+  }
+  for (const depth of ['rule', 'pattern'] as const) {
+    console.log(says[depth])
+    const predicted = leaveClusterOut(rules, rows, depth)
+    for (const measure of [...replyMeasures(rows, predicted), clusterMeasure(rows, predicted)]) {
+      console.log('  ' + sayMeasure(measure))
+    }
+    if (values.misses) sayMisses(rows, predicted)
+  }
+}
+
 const rules = shippedRules()
-replies(rules, readReplies(folder), values.out)
-messages(rules, readMessages(folder), values.out)
+if (values['cross-validate']) crossValidate(rules, readReplies(folder))
+if (values.out !== undefined) {
+  replies(rules, readReplies(folder), values.out)
+  messages(rules, readMessages(folder), values.out)
+}
