@@ -4,7 +4,7 @@
 import { z } from 'zod'
 
 import { duration } from '../shaping/duration'
-import { day, minute } from '../shaping/rate'
+import { day, second } from '../shaping/rate'
 import { limits } from '../shaping/vocabulary'
 import { readDocument, type ConfigDocument } from './document'
 
@@ -35,7 +35,7 @@ const streamShaping = z.strictObject({
   /** How well recipients like it: the best-liked stream comes first where a source is warmed up. 0..100 */
   liking: z.number().min(0).max(100).default(50),
   /** Age at which its mail expires, where the provider's `retry.max_age` is not shorter. */
-  max_age: duration(minute, 30 * day).optional(),
+  max_age: duration(10 * second, 30 * day).optional(),
   /** A block of the source may be answered by another source of the pool, at once. */
   move_on_block: z.boolean().default(false),
 })

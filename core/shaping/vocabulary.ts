@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { bounceClasses } from '../bounce/verdict'
 import { duration } from './duration'
 import { quietHours } from './quiet'
-import { day, hour, minute, rates, second } from './rate'
+import { day, hour, rates, second } from './rate'
 import { reaction } from './reaction'
 
 const connections = z.int().min(1).max(10_000)
@@ -44,11 +44,11 @@ const retry = z.strictObject({
   by_class: z.partialRecord(z.enum(bounceClasses), schedule).optional(),
   /** Bounds of "try again in N". */
   min_wait: duration(second, day).optional(),
-  max_wait: duration(minute, 7 * day).optional(),
+  max_wait: duration(second, 7 * day).optional(),
   /** Spread of the waits: 0.2 = up to a fifth longer. */
   jitter: z.number().min(0).max(1).optional(),
   /** Age at which mail expires; a stream may say less. */
-  max_age: duration(minute, 30 * day).optional(),
+  max_age: duration(10 * second, 30 * day).optional(),
 })
 
 export const limits = z.strictObject({

@@ -2,6 +2,8 @@
 // used up, quiet hours, a retry that must keep its source. The choice leaves closed sources out; where none is left in
 // any pool the mail waits, parked, until one may be open.
 
+import type { HMail } from 'haraka-plugin-sluice-host'
+
 import type { Candidate } from './candidate'
 
 /** `all`: no source may take it. */
@@ -17,6 +19,8 @@ export interface Closure {
   closed(candidate: Candidate, now: number): Closed
   /** ms since 1970 at which `closed` can next become less by time alone; Infinity where it cannot. */
   opensAt(candidate: Candidate, now: number): number
+  /** What binds this mail and not others like it, as a word; empty = nothing. Mails bound alike wait together. */
+  wordOf?(hmail: HMail): string
   /** The mail has been given this source. */
   chosen?(source: string, candidate: Candidate, now: number): void
 }

@@ -4,15 +4,20 @@
 import { messageOf } from '@sluice/core/errors'
 import { redisKeys } from '@sluice/core/redis/keys'
 import type { RoutingDocument } from '@sluice/core/routing/table'
+import { builtIn } from '@sluice/core/shaping/limits'
 import type { Configuration, Host, HMail } from 'haraka-plugin-sluice-host'
 
 import type { Candidate, Next } from './candidate'
 import { Lanes } from './lane/lanes'
+import { ConfiguredRulings } from './lane/ruling'
 import { Parked } from './parked/parked'
 import { Policy } from './policy'
 import { RedisLink, type LinkLog } from './redis/link'
 import { Breakers } from './relay/breakers'
 import { RelayJudge } from './relay/judge'
+import { Ages } from './retry/ages'
+import { Bonds } from './retry/bonds'
+import { Retry } from './retry/retry'
 import { RoutingSubscription } from './routing/subscription'
 import { Scheduler } from './scheduler'
 
@@ -39,6 +44,7 @@ export class Egress {
   private readonly lanes: Lanes<Candidate>
   private readonly routing: RoutingSubscription
   private readonly breakers = new Breakers()
+  private readonly ages: Ages
   private readonly scheduler: Scheduler
   private opening: Promise<void> | undefined
   private opened = false
@@ -52,12 +58,39 @@ export class Egress {
     this.lanes = new Lanes<Candidate>({
       link: this.link,
       keys,
+      log,
       worker,
+      now,
+      rulings: new ConfiguredRulings(
+        ({ source, provider }) => this.policy?.laneLimits(source, provider, provider) ?? builtIn,
+      ),
+      shares: {
+        tenant: (tenant) => this.policy?.tenantWeight(tenant) ?? 1,
+        stream: (stream) => this.policy?.streamShaping(stream)?.weight ?? 1,
+        liking: (stream) => this.policy?.streamShaping(stream)?.liking ?? 50,
+      },
+      idle: (lane) => host.idle(lane),
       takeIdle: (lane) => host.takeIdle(lane),
       returnLease: (lease) => host.returnLease(lease),
-      limitOf: (source, provider) => this.policy?.laneLimits(source, provider, provider).connection_limit ?? 1,
     })
-    this.scheduler = new Scheduler({ host, log, lanes: this.lanes, breakers: this.breakers, me, now, dice })
+    this.ages = new Ages({
+      policy: () => this.policy,
+      takeParked: (isOver) => this.scheduler.takeParked(({ candidate }) => isOver(candidate)),
+      wake: (hmail) => host.wake(hmail),
+      now,
+    })
+    const bonds = new Bonds()
+    const { lanes, breakers, ages } = this
+    this.scheduler = new Scheduler({ host, log, lanes, breakers, closures: [bonds], ages, me, now, dice })
+    const retry = new Retry({
+      verdictOf: (attempt, evidence, over) => host.verdictOf(attempt, evidence, over),
+      bonds,
+      policy: () => this.policy,
+      otherWay: (hmail, except) => this.scheduler.otherWay(hmail, except),
+      now,
+      dice,
+    })
+    host.scheduleRetry((refusal) => retry.plan(refusal))
     this.routing = new RoutingSubscription(this.link, keys, log, (document) => this.use(document))
     new Parked({ room: this.scheduler, host, link: this.link, keys, log, worker, now }).start()
     this.configure(host.configuration.current)
@@ -68,7 +101,10 @@ export class Egress {
       worked: (source) => this.relayWorked(source),
     })
     host.judgeUndelivered((attempt, tries) => judge.undelivered(attempt, tries))
-    host.onSettled((settlement) => judge.settled(settlement))
+    host.onSettled((settlement) => {
+      judge.settled(settlement)
+      this.lanes.settled(settlement)
+    })
     host.onIdle((lane) => this.lanes.connectionIdle(lane))
     host.configuration.onChange((configuration) => this.reconfigure(configuration))
   }
@@ -94,6 +130,7 @@ export class Egress {
 
   close(): void {
     this.scheduler.stop()
+    this.ages.stop()
     this.routing.stop()
     this.lanes.stop()
     this.link.close()

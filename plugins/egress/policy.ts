@@ -24,6 +24,9 @@ export class Policy {
   private readonly unableTo: readonly ReadonlySet<string>[]
   private readonly pools = new Map<string, readonly string[]>()
   private readonly limits = new Map<string, CompleteLimits>()
+  /** Whether there are quiet hours anywhere. */
+  readonly hasQuietHours: boolean
+  private readonly others = new Map<string, ReadonlySet<string>>()
 
   private constructor(
     private readonly egress: EgressConfig,
@@ -36,6 +39,7 @@ export class Policy {
       if (isRelay(source) && source.relay.password) this.passwords.set(id, readSecret(source.relay.password))
     }
     for (const [id, stream] of Object.entries(egress.streams)) this.pools.set(id, [stream.pool, ...stream.fallback])
+    this.hasQuietHours = hasQuietHours(shaping)
     this.unableTo = [0, v4, v6, v4 | v6].map((reach) => this.unableSources(reach))
   }
 
@@ -84,6 +88,26 @@ export class Policy {
     return this.pools.get(stream) ?? this.pools.get(this.egress.default_stream) ?? []
   }
 
+  /** What shaping.yaml says of a stream; undefined where it says nothing. */
+  streamShaping(stream: string): ShapingConfig['streams'][string] | undefined {
+    return Object.hasOwn(this.shaping.streams, stream) ? this.shaping.streams[stream] : undefined
+  }
+
+  /** Share of a contended lane. */
+  tenantWeight(tenant: string): number {
+    return Object.hasOwn(this.shaping.tenants, tenant) ? (this.shaping.tenants[tenant]?.weight ?? 1) : 1
+  }
+
+  /** All sources but this one. */
+  othersThan(source: string): ReadonlySet<string> {
+    const known = this.others.get(source)
+    if (known) return known
+    const others = new Set(this.families.keys())
+    others.delete(source)
+    this.others.set(source, others)
+    return others
+  }
+
   /** Sources that can reach no address of `reach`. Relays reach everything. */
   unable(reach: Families): ReadonlySet<string> {
     return this.unableTo[reach] ?? noSources
@@ -93,6 +117,17 @@ export class Policy {
   canReach(pools: readonly string[], reach: Families): boolean {
     const unable = this.unable(reach)
     return pools.some((pool) => Object.keys(this.egress.pools[pool] ?? {}).some((source) => !unable.has(source)))
+  }
+
+  /** Local addresses of a source. */
+  addressesOf(source: string): readonly string[] {
+    const { ip = [] } = this.egress.sources[source] ?? {}
+    return typeof ip === 'string' ? [ip] : ip
+  }
+
+  /** Whether mail of a stream may leave by a relay. */
+  mayRelay(stream: string): boolean {
+    return this.poolsOf(stream).some((pool) => Object.keys(this.egress.pools[pool] ?? {}).some((id) => this.relay(id)))
   }
 
   familiesOf(source: string): Families {
@@ -122,6 +157,12 @@ export class Policy {
 }
 
 const noSources: ReadonlySet<string> = new Set()
+
+const hasQuietHours = ({ defaults, providers, sites, sources }: ShapingConfig): boolean => {
+  const lanes = Object.values(providers).flatMap((provider) => Object.values(provider.sources ?? {}))
+  const places = [defaults, ...lanes, ...[providers, sites, sources].flatMap((level) => Object.values(level))]
+  return places.some(({ quiet_hours: spans }) => (spans?.length ?? 0) > 0)
+}
 
 const familiesOfSource = (source: EgressSource): Families => {
   if (!isRelay(source)) return source.ip.reduce((all, ip) => all | familyOf(ip), 0)

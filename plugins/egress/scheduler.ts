@@ -26,6 +26,7 @@ import { whyClosed } from './parked/why'
 import type { Policy } from './policy'
 import type { LinkLog } from './redis/link'
 import type { Breakers } from './relay/breakers'
+import type { Ages } from './retry/ages'
 import { mxHosts, relayHost, routeOf } from './route'
 import { Turn } from './turn'
 
@@ -36,6 +37,7 @@ export interface SchedulerParts {
   readonly breakers: Breakers
   /** Whatever closes sources, beside the breakers. */
   readonly closures?: readonly Closure[]
+  readonly ages?: Pick<Ages, 'waits' | 'whyNot'>
   /** EHLO name where a relay has none of its own. */
   readonly me: string
   /** ms since 1970 */
@@ -165,13 +167,20 @@ export class Scheduler implements CandidateOwner, WaitingRoom {
     }
   }
 
-  parked({ hmail }: Candidate): void {
-    this.parts.host.park(hmail)
+  parked(candidate: Candidate): void {
+    this.parts.host.park(candidate.hmail)
+    this.parts.ages?.waits(candidate)
   }
 
   private async arrive(candidate: Candidate): Promise<void> {
-    const { dns } = this.parts.host
+    const { host, ages } = this.parts
+    const { dns } = host
     try {
+      const over = ages?.whyNot(candidate.hmail)
+      if (over) {
+        this.refuse(candidate, over)
+        return
+      }
       const answer = dns.cachedMx(candidate.domain) ?? (await dns.lookupMx(candidate.domain))
       const { policy, destinations } = this
       if (!policy || !destinations) {
@@ -185,6 +194,7 @@ export class Scheduler implements CandidateOwner, WaitingRoom {
       }
       candidate.destination = destination
       candidate.stream = policy.streamOf(candidate.hmail)
+      candidate.bound = this.closures.map((closure) => closure.wordOf?.(candidate.hmail) ?? '').join('')
       const pools = this.poolsOf(policy, candidate)
       if (policy.canReach(pools, destination.families)) this.choose(candidate)
       else this.refuse(candidate, destination.fault ?? unreachable(candidate.domain, pools))
@@ -217,6 +227,22 @@ export class Scheduler implements CandidateOwner, WaitingRoom {
     for (const closure of this.closures) closure.chosen?.(choice.source, candidate, now)
     parts.lanes.admit(choice.source, policy.laneProvider(choice.source, destination.provider), candidate)
     return true
+  }
+
+  /** A source that is not in `except` and could take the mail if it came now; nothing is taken for it. */
+  otherWay(hmail: HMail, except: ReadonlySet<string>): string | undefined {
+    const { policy, destinations, parts } = this
+    const candidate = new Candidate(this, hmail, undefined)
+    const answer = parts.host.dns.cachedMx(candidate.domain)
+    const destination = answer && destinations?.of(candidate.domain, answer)
+    if (!policy || !destination || isNoRoute(destination)) return undefined
+    candidate.destination = destination
+    candidate.stream = policy.streamOf(hmail)
+    const now = parts.now()
+    const closed = allClosed(this.closures, candidate, now)
+    if (closed === 'all') return undefined
+    const shut = union(union(policy.unable(destination.families), closed), except)
+    return policy.chooser.choose(this.poolsOf(policy, candidate), destination.provider, now, parts.dice(), shut)?.source
   }
 
   /** Pools to try: those of the stream, or the one an operator has moved the mail to. */

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { runCampaign } from '@sluice/lab/campaign'
 import { domainWeights } from '@sluice/lab/internet/population'
 import { shippedInternet } from '@sluice/lab/internet/shipped'
-import { iniEdit } from '@sluice/run/configuration'
+import { yamlEdit } from '@sluice/run/configuration'
 import { judge } from '@sluice/run/demo/verdict'
 import { campaignStreams, scriptOf, senderDomains } from '@sluice/run/demo/script'
 import { writeInternetWithReturns } from '@sluice/run/lab'
@@ -23,6 +23,7 @@ const messages = 3000
 const seconds = 30
 /** After so many seconds of the campaign. */
 const kills = [5, 12, 22]
+const retry = { schedule: ['5s', '5s', '10s', '10s'], by_class: {}, min_wait: '5s', max_wait: '10s', max_age: '30s' }
 const redisAway = { from: 8, to: 20 }
 
 let folder: string
@@ -34,7 +35,7 @@ beforeAll(async () => {
   redis = await startRedis()
   one = await startTestStack({
     internet: await writeInternetWithReturns(path.join(folder, 'internet.yaml'), senderDomains),
-    edits: [iniEdit('outbound.ini', 'temp_fail_intervals', '5s,5s,10s,10s')],
+    edits: [yamlEdit('shaping.yaml', ['defaults', 'retry'], retry)],
     redisUrl: redis.url,
   })
 })

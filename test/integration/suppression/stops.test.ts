@@ -124,7 +124,7 @@ test('no more when the suppression has lapsed', async () => {
 test('after the fact: what waits is dropped when its recipient is suppressed meanwhile; Redis away delays nobody', async () => {
   const { haraka, redis, receiver, suppress, recorded } = await start({
     script: { nth: () => undefined, rcpt: (address) => (address === 'late@one.test' ? '450 4.2.1 later' : undefined) },
-    config: { 'outbound.ini': 'temp_fail_intervals=5s*5\nlocal_mx_ok=true\n' },
+    limits: 'retry: { schedule: [4s] }',
   })
   await submit(haraka.port, { to: 'warm@one.test' })
   redis.pause()
