@@ -39,12 +39,16 @@ import { RoutingPublisher, type Published } from './routing/publisher'
 import { Scorer } from './score/scorer'
 import { SuppressionList } from './suppression/list'
 import { version } from './version'
+import { rowOf } from './warmup/history'
+import { WarmupKeeper } from './warmup/keeper'
+import { WarmupStore } from './warmup/store'
+import { Warmups } from './warmup/warmups'
 
 /** How long the start waits for ClickHouse before it goes on without. */
 const patienceMs = { engine: 30_000, server: 1000 }
 const tendEveryMs = 5000
 /** In the order of their shippers. */
-const journalNames = ['audit', 'documents', 'suppressions'] as const
+const journalNames = ['audit', 'documents', 'suppressions', 'warmups'] as const
 type Journals = Readonly<Record<(typeof journalNames)[number], Journal>>
 
 export class Sidecar {
@@ -61,6 +65,8 @@ export class Sidecar {
   private readonly restarts: Restarts
   private readonly feedback: FeedbackLoop
   private readonly suppressions: SuppressionList
+  private readonly warmupKeeper: WarmupKeeper
+  private readonly warmups: Warmups
   private ingest: Ingest | undefined
   private listening: Listening | undefined
   private tending: NodeJS.Timeout | undefined
@@ -108,6 +114,7 @@ export class Sidecar {
       new Shipper({ journal: journals.audit, table: 'audit', client, log }),
       new Shipper({ journal: journals.documents, table: 'routing_documents', client, log }),
       new Shipper({ journal: journals.suppressions, table: 'suppressions', client, log }),
+      new Shipper({ journal: journals.warmups, table: 'warmup_events', client, log }),
     ]
     this.trail = new Trail({ record: (row) => this.record(row), log })
     this.changes = new Changes({ publisher: this.publisher, trail: this.trail })
@@ -129,6 +136,27 @@ export class Sidecar {
       discretion: () => settings.current.discretion,
       journal: (row) => this.append('suppressions', row),
       audit: (row) => this.record(row),
+    })
+    const { redis, leadership, id } = this
+    const plans = () => configuration.current.plans
+    const demand = () => database.demand()
+    const store = new WarmupStore({
+      redis,
+      keys,
+      client: demand,
+      plans,
+      record: (note, at, author) => this.append('warmups', rowOf(note, at, author)),
+      log,
+    })
+    this.warmupKeeper = new WarmupKeeper({ configuration, store, redis, keys, client, leadership, id, log })
+    this.warmups = new Warmups({
+      store,
+      trail: this.trail,
+      journal: journals.warmups,
+      redis,
+      keys,
+      plans,
+      client: demand,
     })
   }
 
@@ -154,6 +182,7 @@ export class Sidecar {
       audit: await Journal.open({ folder: data, name: 'audit', keep: true, log }),
       documents: await Journal.open({ folder: data, name: 'routing', keep: false, log }),
       suppressions: await Journal.open({ folder: data, name: 'suppressions', keep: false, log }),
+      warmups: await Journal.open({ folder: data, name: 'warmups', keep: true, log }),
     }
     const memory = await RoutingMemory.open(path.join(data, 'routing.json'), log)
     const made = new Sidecar(configuration, database, tokens, memory, settings, journals, data, spool, log)
@@ -191,6 +220,7 @@ export class Sidecar {
     await this.leadership.start()
     this.scorer.start()
     this.feedback.start()
+    this.warmupKeeper.start()
     this.tending = setInterval(() => void this.tend(), tendEveryMs)
     const { http } = this.configuration.current.sidecar
     const app = serve({
@@ -223,6 +253,7 @@ export class Sidecar {
     await this.listening?.stop()
     await this.scorer.stop()
     await this.feedback.stop()
+    await this.warmupKeeper.stop()
     await this.leadership.stop()
     await this.ingest?.stop()
     for (const shipper of this.shippers) {
@@ -281,6 +312,7 @@ export class Sidecar {
       scorer: this.scorer,
       audit: this.journals.audit,
       suppressions: this.suppressions,
+      warmups: this.warmups,
       feedback: { reports: this.feedback.reports, settings: this.settings },
       registry: this.metrics.registry,
       parts: () => this.parts(),
@@ -304,6 +336,7 @@ export class Sidecar {
       ingest: { ok: ingesting, says: ingest?.trouble?.message ?? ingest?.state ?? 'waits for ClickHouse' },
       scorer: { ok: scorer.fault === '', says: scorer.fault || (leadership.leading ? 'scores' : 'another one scores') },
       feedback: this.feedback.state,
+      warmup: { ok: this.warmupKeeper.fault === '', says: this.warmupKeeper.fault || 'looked after' },
       configuration: { ok: configuration.fault === undefined, says: configuration.fault ?? 'in force' },
     }
   }

@@ -12,6 +12,7 @@ import type { PartState } from '../part-state'
 import type { RoutingPublisher } from '../routing/publisher'
 import type { Scorer } from '../score/scorer'
 import type { SuppressionList } from '../suppression/list'
+import type { Warmups } from '../warmup/warmups'
 
 export interface Services {
   readonly version: string
@@ -24,6 +25,7 @@ export interface Services {
   readonly scorer: Scorer
   readonly audit: Journal
   readonly suppressions: SuppressionList
+  readonly warmups: Warmups
   readonly feedback: Pick<FeedbackLoop, 'reports'> & { readonly settings: LiveFeedbackSettings }
   readonly registry: Registry
   /** By name; `ready` is whether all of `needed` are ok. */

@@ -13,6 +13,7 @@ import { sqlRoutes } from './sql'
 import { steeringRoutes } from './steering'
 import { suppressionRoutes } from './suppressions'
 import { unsubscribeRoutes } from './unsubscribe'
+import { warmupRoutes } from './warmups'
 import { weightRoutes } from './weights'
 
 export const allRoutes = (services: Services): Route[] => {
@@ -21,6 +22,7 @@ export const allRoutes = (services: Services): Route[] => {
     ...steeringRoutes(services),
     ...scoreRoutes(services),
     ...outcomeRoutes(services),
+    ...warmupRoutes(services),
     ...suppressionRoutes(services),
     ...reportRoutes(services),
     ...inboxRoutes(services),
