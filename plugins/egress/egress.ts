@@ -4,12 +4,10 @@
 import { messageOf } from '@sluice/core/errors'
 import { redisKeys } from '@sluice/core/redis/keys'
 import type { RoutingDocument } from '@sluice/core/routing/table'
-import { builtIn } from '@sluice/core/shaping/limits'
 import type { Configuration, Host, HMail } from 'haraka-plugin-sluice-host'
 
 import type { Candidate, Next } from './candidate'
 import { Lanes } from './lane/lanes'
-import { ConfiguredRulings } from './lane/ruling'
 import { Parked } from './parked/parked'
 import { Policy } from './policy'
 import { RedisLink, type LinkLog } from './redis/link'
@@ -58,20 +56,10 @@ export class Egress {
     this.lanes = new Lanes<Candidate>({
       link: this.link,
       keys,
-      log,
       worker,
-      now,
-      rulings: new ConfiguredRulings(
-        ({ source, provider }) => this.policy?.laneLimits(source, provider, provider) ?? builtIn,
-      ),
-      shares: {
-        tenant: (tenant) => this.policy?.tenantWeight(tenant) ?? 1,
-        stream: (stream) => this.policy?.streamShaping(stream)?.weight ?? 1,
-        liking: (stream) => this.policy?.streamShaping(stream)?.liking ?? 50,
-      },
-      idle: (lane) => host.idle(lane),
       takeIdle: (lane) => host.takeIdle(lane),
       returnLease: (lease) => host.returnLease(lease),
+      limitOf: (source, provider) => this.policy?.laneLimits(source, provider, provider).connection_limit ?? 1,
     })
     this.ages = new Ages({
       policy: () => this.policy,
@@ -101,10 +89,7 @@ export class Egress {
       worked: (source) => this.relayWorked(source),
     })
     host.judgeUndelivered((attempt, tries) => judge.undelivered(attempt, tries))
-    host.onSettled((settlement) => {
-      judge.settled(settlement)
-      this.lanes.settled(settlement)
-    })
+    host.onSettled((settlement) => judge.settled(settlement))
     host.onIdle((lane) => this.lanes.connectionIdle(lane))
     host.configuration.onChange((configuration) => this.reconfigure(configuration))
   }
