@@ -15,10 +15,12 @@ export class ClosedRooms {
     return size
   }
 
-  add(candidate: Candidate): void {
+  /** @param heldBy what holds it at the moment and not others like it: such a mail must not stand in their way */
+  add(candidate: Candidate, heldBy = ''): void {
     const { provider = '', families = 0 } = candidate.destination ?? {}
     const { stream, bound, moved } = candidate
-    const key = `${stream}|${families}|${provider}|${bound}|${moved ? `${moved.pool}/${moved.source ?? ''}` : ''}`
+    const to = moved ? `${moved.pool}/${moved.source ?? ''}` : ''
+    const key = `${stream}|${families}|${provider}|${bound}|${to}|${heldBy}`
     let room = this.rooms.get(key)
     if (!room) this.rooms.set(key, (room = new Fifo()))
     room.push(candidate)
@@ -50,10 +52,20 @@ export class ClosedRooms {
     return this.rooms.values()
   }
 
-  /** Asks each room's mails, oldest first, until one finds no source. `leaves` says whether it has found one. */
-  retry(leaves: (candidate: Candidate) => boolean): void {
+  /**
+   * Asks each room's mails, oldest first, until one finds no source. `leaves` says whether it has found one; one that
+   * something else holds now waits in another room.
+   */
+  retry(leaves: (candidate: Candidate) => boolean, heldBy: (candidate: Candidate) => string = () => ''): void {
     for (const [key, room] of [...this.rooms]) {
-      for (let first = room.peek(); first && leaves(first); first = room.peek()) room.shift()
+      for (let first = room.peek(); first; first = room.peek()) {
+        if (!leaves(first)) {
+          const other = heldBy(first)
+          if (key.endsWith(`|${other}`)) break
+          this.add(first, other)
+        }
+        room.shift()
+      }
       if (room.size === 0) this.rooms.delete(key)
     }
   }

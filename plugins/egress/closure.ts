@@ -21,6 +21,10 @@ export interface Closure {
   opensAt(candidate: Candidate, now: number): number
   /** What binds this mail and not others like it, as a word; empty = nothing. Mails bound alike wait together. */
   wordOf?(hmail: HMail): string
+  /** What holds this mail at the moment and not others like it, as a word; empty = nothing. They wait apart. */
+  heldBy?(candidate: Candidate, now: number): string
+  /** Whether a mail that was given this source may still leave by it; absent = it may. */
+  stands?(source: string, candidate: Candidate, now: number): boolean
   /** The mail has been given this source. */
   chosen?(source: string, candidate: Candidate, now: number): void
 }

@@ -110,9 +110,18 @@ export class Scheduler implements CandidateOwner, WaitingRoom {
     this.armTurn()
   }
 
+  /** Those who wait for a lane and whom `leaves` names choose again. */
+  reconsider(leaves: (candidate: Candidate) => boolean): void {
+    this.redraw(leaves)
+    this.armTurn()
+  }
+
   /** A source may be open again. */
   tryRooms(): void {
-    this.rooms.retry((candidate) => this.tryChoose(candidate))
+    this.rooms.retry(
+      (candidate) => this.tryChoose(candidate),
+      (candidate) => this.heldBy(candidate),
+    )
     this.armTurn()
   }
 
@@ -205,7 +214,7 @@ export class Scheduler implements CandidateOwner, WaitingRoom {
 
   private choose(candidate: Candidate): void {
     if (this.tryChoose(candidate)) return
-    this.rooms.add(candidate)
+    this.rooms.add(candidate, this.heldBy(candidate))
     candidate.park()
     this.armTurn()
   }
@@ -281,7 +290,9 @@ export class Scheduler implements CandidateOwner, WaitingRoom {
     const destination = await this.refreshed(candidate)
     const { policy } = this
     if (!policy || !choice || !destination) return undefined
-    if (!policy.chooser.stands(choice, destination.provider, this.parts.now())) return undefined
+    const now = this.parts.now()
+    if (!policy.chooser.stands(choice, destination.provider, now)) return undefined
+    if (!this.closures.every((closure) => closure.stands?.(choice.source, candidate, now) ?? true)) return undefined
     const relay = policy.relay(choice.source)
     if (relay) {
       const answer = await host.dns.lookupAddresses(relay.host)
@@ -309,6 +320,11 @@ export class Scheduler implements CandidateOwner, WaitingRoom {
     const { breakers, now, dice, log } = this.parts
     if (breakers.failed(source, now(), dice())) log.error(`relay ${source} is closed: ${why}`)
     this.sourceClosed(source)
+  }
+
+  private heldBy(candidate: Candidate): string {
+    const now = this.parts.now()
+    return this.closures.map((closure) => closure.heldBy?.(candidate, now) ?? '').join('')
   }
 
   /** Begins anew: something has changed since the choice. */

@@ -34,7 +34,7 @@ export class Holds implements Closure {
   constructor(private readonly parts: HoldParts) {}
 
   closed(candidate: Candidate, now: number): Closed {
-    if (this.heldBy(candidate, now)) return 'all'
+    if (this.hold(candidate, now)) return 'all'
     const { board } = this.parts
     let closed: Set<string> | undefined
     const close = (source: string): void => void (closed ??= new Set()).add(source)
@@ -76,8 +76,8 @@ export class Holds implements Closure {
   }
 
   /** What holds this mail and not others like it; empty where nothing does. */
-  roomOf(candidate: Candidate, now: number): string {
-    return this.heldBy(candidate, now)?.key ?? ''
+  heldBy(candidate: Candidate, now: number): string {
+    return this.hold(candidate, now)?.key ?? ''
   }
 
   /** An attempt is over. Says whether another mail may go now. */
@@ -85,7 +85,7 @@ export class Holds implements Closure {
     return this.probes.free(hmail)
   }
 
-  private heldBy(candidate: Candidate, now: number): Held | undefined {
+  private hold(candidate: Candidate, now: number): Held | undefined {
     for (const held of this.held(candidate, now)) {
       const { key, view } = held
       if (view.phase === 'closed' || !this.probes.admits(key, candidate.hmail, view.connections, now)) return held

@@ -7,7 +7,7 @@ import { netblockOf } from '@sluice/core/lane/scope'
 export interface SourceAddresses {
   readonly sources: ReadonlySet<string>
   /** Local addresses of a source, literal. */
-  addressesOf(source: string): readonly string[]
+  readonly addressesOf: (source: string) => readonly string[]
 }
 
 export class Netblocks {

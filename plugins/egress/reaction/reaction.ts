@@ -124,7 +124,7 @@ export class Reaction {
       waiting.reconsider(
         (candidate) =>
           (provider === undefined || candidate.destination?.provider === provider) &&
-          this.holds.roomOf(candidate, now) === key,
+          this.holds.heldBy(candidate, now) === key,
       )
     }
   }
