@@ -24,6 +24,7 @@ import { LiveFeedbackSettings } from './feedback/settings'
 import { allRoutes } from './http/routes/all'
 import { listen, serve, type Listening } from './http/server'
 import type { Services } from './http/services'
+import { ParkedExchange } from './parked/exchange'
 import type { PartState } from './part-state'
 import { TokenFile } from './http/tokens'
 import { startIngest, type Ingest } from './ingest/ingester'
@@ -62,6 +63,7 @@ export class Sidecar {
   private readonly shippers: readonly Shipper[]
   private readonly trail: Trail
   private readonly changes: Changes
+  private readonly parked: ParkedExchange
   private readonly restarts: Restarts
   private readonly feedback: FeedbackLoop
   private readonly suppressions: SuppressionList
@@ -118,6 +120,7 @@ export class Sidecar {
     ]
     this.trail = new Trail({ record: (row) => this.record(row), log })
     this.changes = new Changes({ publisher: this.publisher, trail: this.trail })
+    this.parked = new ParkedExchange({ redis: this.redis, keys, log })
     this.publisher.onPublished((published) => this.keep(published))
     this.feedback = new FeedbackLoop({
       configuration,
@@ -309,6 +312,8 @@ export class Sidecar {
       database: this.database,
       publisher: this.publisher,
       changes: this.changes,
+      trail: this.trail,
+      parked: this.parked,
       scorer: this.scorer,
       audit: this.journals.audit,
       suppressions: this.suppressions,

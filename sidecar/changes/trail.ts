@@ -40,7 +40,8 @@ export class Trail {
   }
 
   /**
-   * Makes a change; `versionOf` its outcome is the version of the routing document that has it, 0 = another document.
+   * Makes a change; `versionOf` its outcome is the version of the routing document that has it, 0 = another document;
+   * `learned` are details that are known only when it is made.
    * @throws SluiceError SLUICE_JOURNAL where it cannot be written down: nothing was changed; and what `work` throws
    */
   async make<T>(
@@ -48,6 +49,7 @@ export class Trail {
     { action, pool = '', provider = '', source = '', details }: AskedChange,
     work: () => Promise<T>,
     versionOf: (made: T) => number = () => 0,
+    learned?: (made: T) => object,
   ): Promise<T> {
     const row = {
       id: randomUUID(),
@@ -63,7 +65,8 @@ export class Trail {
     await this.asked(row)
     try {
       const made = await work()
-      await this.settled({ ...row, revision: 2, state: 'done', routing_version: versionOf(made) })
+      const more = learned ? { details: JSON.stringify({ ...details, ...learned(made) }) } : {}
+      await this.settled({ ...row, ...more, revision: 2, state: 'done', routing_version: versionOf(made) })
       return made
     } catch (error) {
       await this.settled({ ...row, revision: 2, state: 'failed', error: messageOf(error) })

@@ -10,6 +10,7 @@ import { checkFolder } from './check'
 import { Refusal } from './client'
 import { addCommands, type Common } from './commands'
 import { addFeedbackCommands } from './feedback'
+import { addParkedCommands } from './parked'
 import { addWarmupCommands } from './warmup'
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
@@ -40,6 +41,7 @@ program
 addCommands(program, say)
 addFeedbackCommands(program, say)
 addWarmupCommands(program, say)
+addParkedCommands(program, say)
 
 const give = (error: unknown): void => {
   const code = error instanceof SluiceError ? error.code : 'SLUICE_INTERNAL'

@@ -3,11 +3,13 @@
 import type { Registry } from 'prom-client'
 
 import type { Changes } from '../changes/changes'
+import type { Trail } from '../changes/trail'
 import type { LiveConfiguration } from '../config/live'
 import type { Database } from '../database'
 import type { FeedbackLoop } from '../feedback/feedback-loop'
 import type { LiveFeedbackSettings } from '../feedback/settings'
 import type { Journal } from '../journal/journal'
+import type { ParkedExchange } from '../parked/exchange'
 import type { PartState } from '../part-state'
 import type { RoutingPublisher } from '../routing/publisher'
 import type { Scorer } from '../score/scorer'
@@ -22,6 +24,8 @@ export interface Services {
   readonly database: Database
   readonly publisher: RoutingPublisher
   readonly changes: Changes
+  readonly trail: Trail
+  readonly parked: ParkedExchange
   readonly scorer: Scorer
   readonly audit: Journal
   readonly suppressions: SuppressionList

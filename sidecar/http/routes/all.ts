@@ -7,6 +7,7 @@ import { auditRoutes } from './audit'
 import { healthRoutes } from './health'
 import { inboxRoutes } from './inbox'
 import { outcomeRoutes } from './outcomes'
+import { parkedRoutes } from './parked'
 import { reportRoutes } from './reports'
 import { scoreRoutes } from './scores'
 import { sqlRoutes } from './sql'
@@ -20,6 +21,7 @@ export const allRoutes = (services: Services): Route[] => {
   const routes = [
     ...weightRoutes(services),
     ...steeringRoutes(services),
+    ...parkedRoutes(services),
     ...scoreRoutes(services),
     ...outcomeRoutes(services),
     ...warmupRoutes(services),
