@@ -44,6 +44,9 @@ export interface Script {
   readonly brokenTls?: boolean
 }
 
+/** The script of a connection, by its number (from 0) and the address it comes from. */
+export type ScriptOf = (connection: number, client: string) => Script
+
 export interface Accepted {
   readonly connection: number
   readonly from: string
@@ -62,16 +65,12 @@ export class FakeReceiver {
 
   private constructor(
     private readonly server: Server,
-    private readonly scriptOf: (connection: number) => Script,
+    private readonly scriptOf: ScriptOf,
   ) {
     server.on('connection', (socket) => this.serve(socket))
   }
 
-  static async listen(
-    script: Script | ((connection: number) => Script) = {},
-    address = '127.0.0.1',
-    port = 0,
-  ): Promise<FakeReceiver> {
+  static async listen(script: Script | ScriptOf = {}, address = '127.0.0.1', port = 0): Promise<FakeReceiver> {
     const server = createServer()
     const receiver = new FakeReceiver(server, typeof script === 'function' ? script : () => script)
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, address, resolve))
@@ -108,7 +107,7 @@ export class FakeReceiver {
       this.open--
       this.sockets.delete(socket)
     })
-    new Dialogue(socket, this.scriptOf(index), commands, (message) =>
+    new Dialogue(socket, this.scriptOf(index, socket.remoteAddress ?? ''), commands, (message) =>
       this.accepted.push({ connection: index, ...message }),
     ).begin()
   }
