@@ -3,17 +3,19 @@
 
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { access } from 'node:fs/promises'
+import { access, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 
+import { parseSegmentName } from '@sluice/core/spool/segment'
 import { decode, encode, type Packet } from 'dns-packet'
-import { describe } from 'vitest'
+import { describe, test } from 'vitest'
 
 import type { Action } from '../../harness/fake-receiver'
 import { writeHarakaFolder } from '../../harness/haraka'
 import { writeQueueFile } from '../../harness/queue-file'
+import { readSpool } from '../../harness/sluice'
 import { submit } from '../../harness/submit'
-import { repair, retries, routing } from './repair'
+import { repair, retries, routing, toolsOf, type RepairOptions, type Tools } from './repair'
 
 /** Each recipient is accepted the second time, and deferred before and after. */
 const secondTime = (): ((address: string) => Action | undefined) => {
@@ -158,14 +160,77 @@ repair('handover: a graceful restart hands the queue over', async ({ start, rece
   expect(receiver.acceptedRecipients).toEqual(['a@x.test', 'b@y.test'])
 })
 
-repair('termination: SIGTERM finishes what is under way', async ({ start, receive, expect }) => {
-  const receiver = await receive({ at: { dot: { do: 'delay', ms: 800, text: '250 2.0.0 taken' } } })
-  const haraka = await start({ plugins: ['mx'], localPlugins: { mx: routing(receiver.port) } })
-  await submit(haraka.port, { to: 'a@x.test' })
-  await expect.poll(() => receiver.accepted.length, { timeout: 15_000 }).toBe(1)
-  haraka.signal('SIGTERM')
-  expect(await haraka.exited).toBe(0)
-  expect(await haraka.queue()).toEqual([])
+describe('termination', () => {
+  /** Says 250 to the dot after a while; resolves when Haraka has got SIGTERM in between and has ended. */
+  const terminate = async ({ start, receive, expect }: Tools, options: RepairOptions = {}) => {
+    const receiver = await receive({ at: { dot: { do: 'delay', ms: 800, text: '250 2.0.0 taken' } } })
+    const mx = routing(receiver.port)
+    const haraka = await start({
+      ...options,
+      plugins: [...(options.plugins ?? []), 'mx'],
+      localPlugins: { mx, ...options.localPlugins },
+    })
+    await submit(haraka.port, { to: 'a@x.test' })
+    await expect.poll(() => receiver.accepted.length, { timeout: 15_000 }).toBe(1)
+    haraka.signal('SIGTERM')
+    return { haraka, code: await haraka.exited }
+  }
+
+  repair('SIGTERM finishes what is under way', async (tools) => {
+    const { haraka, code } = await terminate(tools)
+    tools.expect(code).toBe(0)
+    tools.expect(await haraka.queue()).toEqual([])
+  })
+
+  repair('the process ends after its last file operation', async (tools) => {
+    // One thread for files, and it is busy when the queue file is to be removed; a note takes it several steps.
+    const busy = `
+      const { pbkdf2 } = require('node:crypto')
+      const { writeFile } = require('node:fs')
+      exports.hook_delivered = (next) => {
+        pbkdf2('a', 'b', 500_000, 64, 'sha512', () => undefined)
+        writeFile(process.env.HARAKA + '/note', 'whole', () => undefined)
+        next()
+      }`
+    const { haraka, code } = await terminate(tools, {
+      plugins: ['busy'],
+      localPlugins: { busy },
+      env: { UV_THREADPOOL_SIZE: '1' },
+    })
+    tools.expect(code).toBe(0)
+    tools.expect(await haraka.queue()).toEqual([])
+    tools.expect(await readFile(path.join(haraka.folder, 'note'), 'utf8')).toBe('whole')
+  })
+
+  repair('as process 1, too', async (tools) => {
+    const folder = await writeHarakaFolder({})
+    const first = path.join(folder, 'first.cjs')
+    // What Haraka looks at when it starts.
+    await writeFile(first, `Object.defineProperty(process, 'pid', { value: 1 })`)
+    const { haraka, code } = await terminate(tools, { folder, nodeArguments: ['--require', first] })
+    tools.expect(code).toBe(0)
+    tools.expect(await haraka.queue()).toEqual([])
+  })
+
+  test.concurrent('what happens after plugins were told to end is recorded and sealed', async (context) => {
+    const { expect } = context
+    const egress = `
+sources: { a: { ip: 127.0.0.1, ehlo: a.test } }
+pools: { main: { a: 1 } }
+streams: { bulk: { pool: main } }
+default_stream: bulk
+`
+    const { haraka } = await terminate(toolsOf(context, true), {
+      plugins: ['sluice-stream', 'sluice-outcome'],
+      sluice: 'spool: { min_free_mb: 0 }\n',
+      config: { 'egress.yaml': egress },
+    })
+    const spool = path.join(haraka.folder, 'spool')
+    expect((await readSpool(spool)).map((one) => one.kind).toSorted()).toEqual(['accepted', 'delivered'])
+    const segments = await readdir(spool)
+    // Closed at the signal, and begun anew for what came after it.
+    expect(segments.map((name) => parseSegmentName(name)?.sealed)).toEqual([true, true])
+  })
 })
 
 repair(
