@@ -1,7 +1,11 @@
-// Bytes to text: transfer encodings (RFC 2045), charsets, encoded words (RFC 2047). Never fails: an unknown charset is
-// read as UTF-8 if it is that, else as Windows-1252, so that the ASCII words of a report always come through.
+// Bytes to text: transfer encodings (RFC 2045) and encoded words (RFC 2047) by mailparser's libqp and libmime, charsets
+// by the platform. Never fails: an unknown or wrong charset is read as UTF-8 if it is that, else as Windows-1252, so that
+// the ASCII words of a report always come through.
 
 import { TextDecoder } from 'node:util'
+
+import libmime from 'libmime'
+import { decode as decodeQuotedPrintable } from 'libqp'
 
 const decoders = new Map<string, TextDecoder | undefined>()
 const maxDecoders = 64
@@ -50,55 +54,20 @@ export const decodeCharset = (latin1: string, charset: string): string => {
   return (decoder && decoder.encoding !== 'utf-8' ? decoder : western).decode(bytes)
 }
 
-/** Undoes quoted-printable; broken escapes stay as they are. */
-export const decodeQuotedPrintable = (text: string): string =>
-  text
-    .replace(/[ \t]{1,200}$/gm, '')
-    .replace(/=\n/g, '')
-    .replace(/=([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
-
 /** Undoes the transfer encoding; bytes one per character. */
 export const decodeTransfer = (body: string, encoding: string): string => {
   switch (encoding.trim().toLowerCase()) {
     case 'base64':
       return Buffer.from(body, 'base64').toString('latin1')
     case 'quoted-printable':
-      return body.includes('=') ? decodeQuotedPrintable(body) : body
+      return body.includes('=') ? decodeQuotedPrintable(body).toString('latin1') : body
     default:
       return body
   }
 }
 
-const encodedWord = /=\?([^?\s]{1,60})\?([bq])\?([^?]{0,2000})\?=/gi
-
-const wordBytes = (form: string, text: string): string =>
-  form.toLowerCase() === 'b'
-    ? Buffer.from(text, 'base64').toString('latin1')
-    : decodeQuotedPrintable(text.replaceAll('_', ' '))
-
-/**
- * A header value with its encoded words decoded. White space between two of them is left out, and words of one charset
- * are joined before they are decoded: some senders split a character between two words.
- */
-export const decodeWords = (value: string): string => {
-  if (!value.includes('=?')) return needsDecoding(value) ? decodeCharset(value, 'utf-8') : value
-  let decoded = ''
-  let pending = { charset: '', bytes: '' }
-  let done = 0
-  const flush = (): void => {
-    decoded += decodeCharset(pending.bytes, pending.charset)
-    pending = { charset: '', bytes: '' }
-  }
-  for (const found of value.matchAll(encodedWord)) {
-    const [whole, label = '', form = '', text = ''] = found
-    const between = value.slice(done, found.index)
-    const charset = (label.split('*')[0] ?? '').toLowerCase()
-    const adjoins = done > 0 && between.trim() === ''
-    if (!adjoins || charset !== pending.charset) flush()
-    if (!adjoins) decoded += between
-    pending = { charset, bytes: pending.bytes + wordBytes(form, text) }
-    done = found.index + whole.length
-  }
-  flush()
-  return decoded + value.slice(done)
+/** A header value as text, its encoded words decoded. */
+export const decodeHeader = (latin1: string): string => {
+  const value = needsDecoding(latin1) ? decodeCharset(latin1, 'utf-8') : latin1
+  return value.includes('=?') ? libmime.decodeWords(value) : value
 }

@@ -1,10 +1,13 @@
-// Reads a mail into the leaves of its MIME tree (RFC 2045, RFC 2046). Written for reports: whole in memory, synchronous,
-// lazy (a part is decoded when somebody asks), tolerant of missing boundaries, strict about limits. mailparser, measured
-// on the same mails, takes about ten times as long and merges the parts a report is read from (docs/classification.md).
+// Cuts a mail into the leaves of its MIME tree (RFC 2045, RFC 2046). Written for reports: whole in memory, synchronous,
+// lazy (a part is decoded when somebody asks), tolerant of missing boundaries, strict about limits. What stands in headers
+// and parts is decoded by mailparser's libraries; its own splitter and parser are too slow and merge the parts a report is
+// read from (measured in docs/classification.md).
 
 import { Headers, parseHeaders, type Mail, type MailPart } from '@sluice/core/report/mail'
 
-import { decodeCharset, decodeTransfer, decodeWords } from './charset'
+import libmime from 'libmime'
+
+import { decodeCharset, decodeHeader, decodeTransfer } from './charset'
 import { defaultLimits, overLimit, type ReportLimits } from './limits'
 
 interface Typed {
@@ -12,17 +15,14 @@ interface Typed {
   readonly params: Readonly<Record<string, string>>
 }
 
-const token = /;\s{0,20}([a-z0-9_*-]{1,60})\s{0,9}=\s{0,9}(?:"((?:[^"\\]|\\.){0,500})"|([^;\s"]{1,500}))/gi
+const untyped: Typed = { type: '', params: {} }
+const maxTyped = 4000
 
-/** A Content-Type or Content-Disposition value. */
-export const parseTyped = (value: string): Typed => {
-  const type = /^\s{0,9}([^\s;]{1,120})/.exec(value)?.[1]?.toLowerCase() ?? ''
-  const params: Record<string, string> = {}
-  for (const found of value.slice(0, 4000).matchAll(token)) {
-    const name = found[1]?.toLowerCase().replace(/\*\d{0,2}\*?$/, '')
-    if (name && params[name] === undefined) params[name] = (found[2] ?? found[3] ?? '').replace(/\\(.)/g, '$1')
-  }
-  return { type, params }
+/** A Content-Type or Content-Disposition value (RFC 2045, RFC 2231). */
+const parseTyped = (value: string): Typed => {
+  if (value === '') return untyped
+  const { value: type, params } = libmime.parseHeaderValue(value.slice(0, maxTyped))
+  return { type: type.toLowerCase(), params }
 }
 
 class Leaf implements MailPart {
@@ -53,7 +53,7 @@ class Leaf implements MailPart {
   private readName(): string {
     const disposition = this.headers.get('content-disposition')
     const given = disposition === '' ? undefined : parseTyped(disposition).params['filename']
-    return decodeWords(given ?? this.params['name'] ?? '')
+    return decodeHeader(given ?? this.params['name'] ?? '')
   }
 
   private decode(): string {
@@ -74,7 +74,7 @@ class Reader {
   entity(source: string, depth: number, inherited: string): { headers: Headers; typed: Typed } {
     const end = headerEnd(source)
     if (end.head > this.limits.header_bytes) throw overLimit('bytes of header', this.limits.header_bytes)
-    const headers = parseHeaders(source.slice(0, end.head), decodeWords)
+    const headers = parseHeaders(source.slice(0, end.head), decodeHeader)
     const given = parseTyped(headers.get('content-type'))
     const typed = given.type ? given : { type: inherited, params: {} }
     const body = source.slice(end.body)
