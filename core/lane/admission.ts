@@ -6,8 +6,8 @@
 // not held changes nothing; one that is not renewed expires.
 
 import type { CompleteLimits } from '../shaping/limits'
-import { paceOf, takeToken, type Pace } from '../shaping/pace'
-import type { Rate } from '../shaping/rate'
+import { paceOf, takeToken, transitOf, type Pace } from '../shaping/pace'
+import { minute, type Rate } from '../shaping/rate'
 import type { LaneView } from './lane'
 
 /** A pace with the name under which its due time is kept. */
@@ -15,6 +15,8 @@ export interface NamedPace extends Pace {
   readonly name: string
   /** message: taken for each message; connection: for each new connection. */
   readonly unit: 'message' | 'connection'
+  /** Receivers count at MAIL: a message that gets there later than this after its admission, ms, takes a new token. */
+  readonly fresh_ms: number
 }
 
 export interface AdmissionRules {
@@ -40,9 +42,13 @@ export const rulesOf = (
   const { total } = limits
   const share = (cap: number): number => (cap === 0 ? 0 : Math.max(1, Math.floor(cap / workers)))
   const named = (where: string, unit: NamedPace['unit'], rates: readonly Rate[]): NamedPace[] =>
-    rates.map((rate, index) =>
-      stretch({ ...paceOf(rate), name: `${where}:${unit}:${index}:${rate.window_ms}`, unit }, workers),
-    )
+    rates.map((rate, index) => {
+      const transit = transitOf(rate.window_ms)
+      // A connection held open for a token of an hour would be worse than a message that an hour's count sees late.
+      const fresh_ms = rate.window_ms <= minute ? transit : Infinity
+      const name = `${where}:${unit}:${index}:${rate.window_ms}`
+      return { ...paceOf(shareOf(rate, workers), transit), name, unit, fresh_ms }
+    })
   return {
     lane_cap: share(view.connections),
     total_cap: total.connection_limit === undefined ? undefined : share(total.connection_limit),
@@ -51,13 +57,19 @@ export const rulesOf = (
       ...named('lane', 'connection', limits.connection_rate),
       ...named('total', 'message', total.message_rate),
       ...named('total', 'connection', total.connection_rate),
-      ...(warmup ? [stretch({ ...warmup.pace, name: 'lane:message:warmup', unit: 'message' }, workers)] : []),
+      ...(warmup ? [{ ...warmup.pace, ...warmupPace, interval: warmup.pace.interval * workers }] : []),
     ],
     warmup: warmup && { day: warmup.day, limit: Math.floor(warmup.limit / workers) },
   }
 }
 
-const stretch = (pace: NamedPace, workers: number): NamedPace => ({ ...pace, interval: pace.interval * workers })
+const warmupPace = { name: 'lane:message:warmup', unit: 'message', fresh_ms: Infinity } as const
+
+/** Rounded down; where there is less than one for each, one in a window that is so much longer. */
+const shareOf = ({ limit, window_ms }: Rate, workers: number): Rate =>
+  limit >= workers
+    ? { limit: Math.floor(limit / workers), window_ms }
+    : { limit: 1, window_ms: (window_ms * workers) / limit }
 
 export interface AdmissionState {
   /** Lease id -> expiry, ms since 1970. */
@@ -150,9 +162,16 @@ const takeUntilRefused = (most: number, take: (index: number) => Refusal): { tak
   return { taken: most, refusal: undefined }
 }
 
-/** Gives a lease back; what is not held changes nothing. */
-export const release = (state: AdmissionState, id: string): AdmissionState =>
-  state.lane[id] === undefined ? state : { ...state, lane: without(state.lane, id), total: without(state.total, id) }
+/**
+ * Gives a lease back; what is not held changes nothing.
+ * @param unsent day of whose allowance a message was taken that never reached MAIL: it is given back too
+ */
+export const release = (state: AdmissionState, id: string, unsent?: number): AdmissionState => {
+  if (state.lane[id] === undefined) return state
+  const { day, used } = state.warmup
+  const warmup = day === unsent ? { day, used: Math.max(0, used - 1) } : state.warmup
+  return { ...state, lane: without(state.lane, id), total: without(state.total, id), warmup }
+}
 
 /** Leases that stand for open connections; they count even where they had been forgotten. */
 export const renew = (state: AdmissionState, ids: readonly string[], now: number, ttl: number): AdmissionState => {

@@ -15,8 +15,8 @@ export interface RedisKeys {
   readonly workers: string
   /** string: id of the sidecar that scores; expires */
   readonly scorer: string
-  /** sorted set of one lane, member = lease id, score = expiry in ms */
-  readonly leases: (source: string, provider: string) => string
+  /** what is counted of one lane (source x provider); a relay's provider is `*` */
+  readonly lane: (source: string, provider: string) => LaneKeys
   /** channel: notices about lanes: a lease was released, a worker waits for some */
   readonly leaseChannel: string
   /** hash: scope key (core/lane/scope.ts) -> JSON of its LaneState; what is not in it is open and unlimited */
@@ -25,7 +25,7 @@ export interface RedisKeys {
   readonly laneStateEnds: string
   /** string: number of the last change of any lane state */
   readonly laneStateSequence: string
-  /** channel: `<number> <scope key>` of each change of a lane state */
+  /** channel: `<number> <worker> <scope key>` of each change of a lane state */
   readonly laneStateChannel: string
   /** hash: action id -> JSON of its LaneAction (core/lane/action-log.ts) */
   readonly actionLog: string
@@ -33,7 +33,7 @@ export interface RedisKeys {
   readonly actionEnds: string
   /** string: number of the last change of the log */
   readonly actionSequence: string
-  /** channel: `<number> <action id>` of each change of the log */
+  /** channel: `<number> <worker> <action id>` of each change of the log */
   readonly actionChannel: string
   /** hash: action id -> JSON of who undid it, when and why; written once (HSETNX), never rewritten */
   readonly actionsUndone: string
@@ -61,7 +61,33 @@ export interface RedisKeys {
 
 const tag = (name: string): string => name.replace(/[{}]/g, '_')
 
-const lane = (source: string, provider: string): string => tag(`${source}|${provider}`)
+/** All keys of a provider share a hash tag: one script takes everything at once. */
+export interface LaneKeys {
+  /** sorted set, member = lease id, score = expiry in ms */
+  readonly leases: string
+  /** the same, of all lanes of the provider; only where it has a total connection limit */
+  readonly totalLeases: string
+  /** hash: pace name -> due time in ms */
+  readonly paces: string
+  /** the same, of the provider */
+  readonly totalPaces: string
+  /** hash: number of a span of 5 s -> messages accepted in it */
+  readonly meter: string
+}
+
+const laneKeys = (prefix: string, source: string, provider: string): LaneKeys => {
+  const all = `${prefix}:{p:${tag(provider)}}`
+  const name = tag(source)
+  // Each relay is a receiver of its own, with totals of its own.
+  const total = provider === '*' ? `:total:${name}` : ''
+  return {
+    leases: `${all}:leases:${name}`,
+    totalLeases: `${all}:leases${total}`,
+    paces: `${all}:pace:${name}`,
+    totalPaces: `${all}:pace${total}`,
+    meter: `${all}:meter:${name}`,
+  }
+}
 
 export const redisKeys = (prefix: string = defaultPrefix): RedisKeys => ({
   routing: `${prefix}:{routing}:table`,
@@ -69,7 +95,7 @@ export const redisKeys = (prefix: string = defaultPrefix): RedisKeys => ({
   routingChannel: `${prefix}:routing`,
   workers: `${prefix}:workers`,
   scorer: `${prefix}:scorer`,
-  leases: (source, provider) => `${prefix}:{lane:${lane(source, provider)}}:leases`,
+  lane: (source, provider) => laneKeys(prefix, source, provider),
   leaseChannel: `${prefix}:leases`,
   laneStates: `${prefix}:{states}:lanes`,
   laneStateEnds: `${prefix}:{states}:ends`,

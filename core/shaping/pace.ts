@@ -14,10 +14,22 @@ export interface Pace {
 /** Lateness of timers and round trips that a burst makes up for, ms. */
 const lateness = 40
 
-/** At most a tenth of the rate is given up for the burst. */
-export const paceOf = ({ limit, window_ms }: Rate): Pace => {
+/**
+ * How long after its admission something may reach the receiver, ms: a twenty-fifth of the window, at most half a
+ * second and a thousandth of it. The pace gives up as much of the rate.
+ */
+export const transitOf = (window_ms: number): number => Math.min(window_ms / 25, 500 + window_ms / 1000)
+
+/** Intervals are whole in units of this part of a ms, so that due times (ms since 1970) add up without rounding. */
+const fractions = 1024
+
+/**
+ * At most a tenth of the rate is given up for the burst.
+ * @param transit ms by which one may arrive later than another: so much longer is the window that is kept
+ */
+export const paceOf = ({ limit, window_ms }: Rate, transit = 0): Pace => {
   const extra = Math.min(Math.floor(limit / 10), Math.ceil((lateness * limit) / window_ms))
-  const interval = window_ms / (limit - extra)
+  const interval = Math.ceil((fractions * (window_ms + transit)) / (limit - extra)) / fractions
   return { interval, tolerance: extra * interval }
 }
 

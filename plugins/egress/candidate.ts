@@ -2,10 +2,11 @@
 // It answers a hook once, whatever happens.
 
 import type { Choice } from '@sluice/core/admission/choice'
+import { tagOf } from '@sluice/core/stream/tag'
 import type { HMail, Lease } from 'haraka-plugin-sluice-host'
 
 import type { Destination } from './destination'
-import type { Waiting } from './lane/lane'
+import type { Waiting } from './lane/waiting'
 import type { Move } from './parked/moves'
 
 /** Haraka's next() of a hook. */
@@ -36,6 +37,14 @@ export class Candidate implements Waiting {
 
   get domain(): string {
     return this.hmail.todo.domain
+  }
+
+  get tenant(): string {
+    return tagOf(this.hmail.todo.notes)?.tenant ?? ''
+  }
+
+  get queued(): number {
+    return this.hmail.todo.queue_time
   }
 
   /** False while its send_email hook is running. */

@@ -10,6 +10,7 @@ import type { Candidate, Next } from './candidate'
 import { Lanes } from './lane/lanes'
 import { Parked } from './parked/parked'
 import { Policy } from './policy'
+import { Reaction } from './reaction/reaction'
 import { RedisLink, type LinkLog } from './redis/link'
 import { Breakers } from './relay/breakers'
 import { RelayJudge } from './relay/judge'
@@ -32,13 +33,14 @@ export interface EgressParts {
   readonly dice?: () => number
 }
 
-/** The first mails after a start wait so long for the routing document, or a suspended source would be used. ms */
+/** The first mails after a start wait so long for the routing document and what is known of lanes.  ms */
 const firstReadMs = 500
 
 export class Egress {
   private policy: Policy | undefined
   private document: RoutingDocument | undefined
   private readonly link: RedisLink
+  private readonly reaction: Reaction
   private readonly lanes: Lanes<Candidate>
   private readonly routing: RoutingSubscription
   private readonly breakers = new Breakers()
@@ -53,13 +55,33 @@ export class Egress {
     const { redis } = host.configuration.current.sluice
     const keys = redisKeys(redis.prefix)
     this.link = new RedisLink({ url: process.env['REDIS_URL'] ?? redis.url }, log)
+    this.reaction = new Reaction({
+      link: this.link,
+      log,
+      keys,
+      worker,
+      host,
+      policy: () => this.policy,
+      loadOf: (lane) => this.lanes.loadOf(lane),
+      waiting: () => this.scheduler,
+      now,
+      dice,
+    })
     this.lanes = new Lanes<Candidate>({
       link: this.link,
       keys,
+      log,
       worker,
+      now,
+      rulings: this.reaction.rulings,
+      shares: {
+        tenant: (tenant) => this.policy?.tenantWeight(tenant) ?? 1,
+        stream: (stream) => this.policy?.streamShaping(stream)?.weight ?? 1,
+        liking: (stream) => this.policy?.streamShaping(stream)?.liking ?? 50,
+      },
+      idle: (lane) => host.idle(lane),
       takeIdle: (lane) => host.takeIdle(lane),
       returnLease: (lease) => host.returnLease(lease),
-      limitOf: (source, provider) => this.policy?.laneLimits(source, provider, provider).connection_limit ?? 1,
     })
     this.ages = new Ages({
       policy: () => this.policy,
@@ -68,8 +90,18 @@ export class Egress {
       now,
     })
     const bonds = new Bonds()
-    const { lanes, breakers, ages } = this
-    this.scheduler = new Scheduler({ host, log, lanes, breakers, closures: [bonds], ages, me, now, dice })
+    const { lanes, breakers, ages, reaction } = this
+    this.scheduler = new Scheduler({
+      host,
+      log,
+      lanes,
+      breakers,
+      closures: [bonds, reaction.closure],
+      ages,
+      me,
+      now,
+      dice,
+    })
     const retry = new Retry({
       verdictOf: (attempt, evidence, over) => host.verdictOf(attempt, evidence, over),
       bonds,
@@ -89,7 +121,10 @@ export class Egress {
       worked: (source) => this.relayWorked(source),
     })
     host.judgeUndelivered((attempt, tries) => judge.undelivered(attempt, tries))
-    host.onSettled((settlement) => judge.settled(settlement))
+    host.onSettled((settlement) => {
+      judge.settled(settlement)
+      this.lanes.settled(settlement)
+    })
     host.onIdle((lane) => this.lanes.connectionIdle(lane))
     host.configuration.onChange((configuration) => this.reconfigure(configuration))
   }
@@ -106,8 +141,9 @@ export class Egress {
       this.link.open()
       this.lanes.start()
       this.routing.start()
+      this.reaction.start()
       this.scheduler.start()
-      await this.routing.ready(firstReadMs)
+      await Promise.all([this.routing.ready(firstReadMs), this.reaction.ready(firstReadMs)])
       this.opened = true
     })()
     return this.opening
@@ -117,6 +153,7 @@ export class Egress {
     this.scheduler.stop()
     this.ages.stop()
     this.routing.stop()
+    this.reaction.stop()
     this.lanes.stop()
     this.link.close()
   }
@@ -132,6 +169,7 @@ export class Egress {
     this.policy = Policy.of(configuration)
     this.policy?.chooser.swap(this.document)
     this.breakers.keep(this.policy?.sources ?? new Set())
+    this.reaction.usePolicy(this.policy)
     this.scheduler.usePolicy(this.policy)
   }
 

@@ -47,6 +47,10 @@ export interface Lease {
    * opened. While a connection is kept alive its lease stays with it.
    */
   release(): void
+  /** Host calls it before each MAIL and waits for the promise, if there is one: rates are kept as receivers count. */
+  beforeMail?(): Promise<void> | undefined
+  /** Host found another idle connection for the message that `other` was granted for; `other` is released after it. */
+  takeOver?(other: Lease): void
 }
 
 export interface Timeouts {
@@ -379,6 +383,8 @@ export interface Host {
   /** Puts a parked mail back at the end of the delivery queue; send_email runs again for it. */
   wake(hmail: HMail): void
 
+  /** Idle kept-alive connections of the lane. */
+  idle(lane: string): number
   /**
    * Takes an idle kept-alive connection of the lane and hands over its lease: the next attempt routed with that lease
    * uses the connection if it leads to one of its hosts, and otherwise closes it before it connects.

@@ -234,6 +234,10 @@ export class HarakaHost implements Host {
     if (this.outbound) wake(this.outbound, hmail as HarakaItem)
   }
 
+  idle(lane: string): number {
+    return this.pool.idleIn(lane)
+  }
+
   takeIdle(lane: string): Lease | undefined {
     return this.pool.takeLease(lane)
   }

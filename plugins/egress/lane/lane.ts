@@ -1,69 +1,80 @@
-// One lane (source x provider) as one worker sees it: the leases it holds, and the mails that wait for one, first in
-// first out. A lease given back goes straight to the mail that waits; otherwise, and only where there may be room,
-// leases are asked for, for all that wait in one question. A lane known to be full is not asked again until something
-// has changed: a lease was given back somewhere, one expires, the limit or Redis' presence changed. Where mails of
-// another worker wait, leases it can claim are given up as they come free.
+// One lane (source x provider) as one worker sees it: the leases it holds, and the mails that wait, tenants and streams
+// taking turns. A message takes what the ruling in force demands, all of it from the admission script in one question
+// for all that wait: a lease where a connection must be opened, tokens of the rates, the warm-up allowance. Where there
+// are no rates, an idle connection or a lease that comes free costs no question at all.
+//
+// A lane that was refused is not asked again until something has changed: the time that the answer named has passed (one
+// timer), a lease was given back somewhere, the ruling or Redis' presence changed. Where mails of another worker wait,
+// leases it can claim are given up as they come free (rivals.ts).
 
-import { Claims, type Holding } from '@sluice/core/admission/claims'
-import { Fifo } from '@sluice/core/admission/fifo'
 import type { Lease } from 'haraka-plugin-sluice-host'
 
-import type { LaneName, LeaseKeeper } from './leases'
-
-/** A mail that wants a lease. */
-export interface Waiting {
-  /** Called once, with a lease that is now the mail's to release. */
-  grant(lease: Lease): void
-  /** There is no room for now: the mail is not to block anybody while it waits. Called at most once. */
-  park(): void
-}
+import { Turn } from '../turn'
+import type { Admission } from './admission'
+import { Allowance } from './allowance'
+import { LaneQueue, type LaneShares } from './queue'
+import { Renewals } from './renewals'
+import { Rivals, type Holdings } from './rivals'
+import { LaneRules, type Rule } from './rules'
+import type { LaneLoad, LaneName, Rulings, Warmups } from './ruling'
+import { HeldLease, type Admitted, type LeaseOwner, type Waiting } from './waiting'
 
 export interface LaneParts {
-  readonly keeper: LeaseKeeper
-  /** An idle kept-alive connection of the lane, with its lease. */
+  readonly admission: Admission
+  readonly rulings: Rulings
+  readonly warmups?: Warmups | undefined
+  readonly shares: LaneShares
+  /** How many idle kept-alive connections the lane has. */
+  readonly idle: (lane: string) => number
+  /** One of them, with its lease. */
   readonly takeIdle: (lane: string) => Lease | undefined
   /** Ends an idle connection that was taken, and releases its lease. */
   readonly returnLease: (lease: Lease) => void
   readonly newLeaseId: () => string
+  /** ms since 1970 */
+  readonly now: () => number
 }
 
-/** Leases asked for in one question at most. */
+/** Asked for in one question at most. */
 const batch = 64
 /** ms between the expiry of a lease and the question whether it is free. */
 const expiryGraceMs = 5
-/** ms a lane that has given up a lease leaves it to others. */
-const yieldMs = 50
-/** Others are not told again of what they know for so long; ms. */
-const tellEveryMs = 1000
+/** ms between two questions that only bring the load up to date. */
+const loadEveryMs = 1000
 
-export class Lane<W extends Waiting = Waiting> {
-  private readonly held = new Set<string>()
-  private readonly queue = new Fifo<W>()
-  /** Those of the queue that have not been parked, oldest first. */
-  private fresh: W[] = []
+export class Lane<W extends Waiting = Waiting> implements LeaseOwner {
+  private readonly held = new Map<string, HeldLease>()
+  private readonly queue: LaneQueue<W>
+  private readonly rules: LaneRules
+  private readonly allowance: Allowance
+  private readonly renewals: Renewals
+  private readonly rivals = new Rivals()
+  /** Connections that are being closed: for others, or because there are too many. */
+  private readonly leaving = new Map<string, 'owed' | 'surplus'>()
+  private readonly turn: Turn
   private asking = false
-  private full = false
+  /** What the last answer refused. */
+  private refused: 'nothing' | 'connections' | 'messages' = 'nothing'
   /** How often room was made: an answer that is older than the last time does not mean that the lane is full. */
   private changes = 0
-  private readonly claims = new Claims()
-  /** Leases to give up as they come free, and those on their way out. */
-  private owed = 0
-  private readonly leaving = new Set<string>()
-  /** When, and of how many missing leases, the others were told last. */
-  private toldAt = -Infinity
-  private told = 0
-  /** What was given up is for other workers: until then it is not asked for. */
-  private yieldsUntil = -Infinity
-  private timer: NodeJS.Timeout | undefined
+  private known = { open: 0, minute: 0 }
+  private accepted = 0
+  private askedAt = -Infinity
 
   constructor(
     readonly name: LaneName,
-    private limit: number,
     private readonly parts: LaneParts,
-  ) {}
+  ) {
+    const { rulings, warmups, shares, admission, now } = parts
+    this.queue = new LaneQueue(shares)
+    this.rules = new LaneRules(name, rulings, warmups, now)
+    this.allowance = new Allowance(name, admission, warmups, now)
+    this.renewals = new Renewals(name, admission, (sharers) => this.rules.divided(this.rule(), sharers))
+    this.turn = new Turn(now, () => this.mayHaveRoom())
+  }
 
-  get heldIds(): ReadonlySet<string> {
-    return this.held
+  get heldIds(): Iterable<string> {
+    return this.held.keys()
   }
 
   get waiting(): number {
@@ -72,172 +83,218 @@ export class Lane<W extends Waiting = Waiting> {
 
   /** Nobody would miss it. */
   get unused(): boolean {
-    return this.held.size === 0 && this.queue.size === 0 && !this.asking
+    return this.held.size === 0 && this.queue.size === 0 && !this.asking && this.renewals.pending === 0
   }
 
-  setLimit(limit: number): void {
-    if (limit === this.limit) return
-    this.limit = limit
-    this.mayHaveRoom()
+  get load(): LaneLoad {
+    const open = Math.max(this.known.open, this.held.size)
+    return { open, minute: this.known.minute + this.accepted, busy: this.queue.size > 0 }
+  }
+
+  /** Connections that all lanes of the provider may have; 0 = no cap. */
+  get totalCap(): number {
+    return this.rule().ruling.limits.total.connection_limit ?? 0
+  }
+
+  /** The waiting mails; nothing may change while they are read. */
+  [Symbol.iterator](): Iterator<W> {
+    return this.queue[Symbol.iterator]()
   }
 
   /** The mail gets a lease now, or soon, or is parked until there is one. */
   admit(waiting: W): void {
-    this.queue.push(waiting)
-    this.fresh.push(waiting)
+    this.queue.put(waiting)
     this.serve()
   }
 
-  /** Something changed that may have made room. */
+  /** Something changed that may have made room, or taken some. */
   mayHaveRoom(): void {
-    this.full = false
+    this.refused = 'nothing'
     this.changes++
     this.connectionIdle()
   }
 
   /** One of the lane's connections may be idle; whether others have room for us is as unknown as before. */
   connectionIdle(): void {
-    this.payIdle()
+    const rule = this.rule()
+    this.payIdle(rule)
+    this.narrow(rule)
     if (this.queue.size > 0) this.serve()
   }
 
   /** A lease was given back somewhere. */
-  freed(): void {
-    if (performance.now() >= this.yieldsUntil) this.mayHaveRoom()
+  givenBack(): void {
+    if (this.refused !== 'messages' && !this.rivals.yielding(performance.now())) this.mayHaveRoom()
   }
 
-  /** Mail waits at another worker that could not get `missing` leases. */
-  wanted(by: string, missing: number): void {
-    this.owed = Math.max(this.owed, this.claims.claimed(by, missing, this.holding(), performance.now()))
-    this.payIdle()
+  /** Somebody could not get `missing` leases, for want of room in the lane or at the provider. */
+  wanted(by: string, missing: number, of: 'lane' | 'total'): void {
+    const rule = this.rule()
+    this.rivals.claimed(by, missing, of, this.holdings(rule), performance.now())
+    this.payIdle(rule)
   }
 
-  /** The waiting mails, in the order in which they go; nothing may change while they are read. */
-  [Symbol.iterator](): Iterator<W> {
-    return this.queue[Symbol.iterator]()
+  /** Messages that the receiver has taken. */
+  messagesAccepted(count: number): void {
+    this.accepted += count
+    if (!this.asking && performance.now() - this.askedAt >= loadEveryMs) void this.ask(this.rule(), 0, 0)
   }
 
   /** Takes the waiting mails out that `leaves` names; the others keep their order. */
   remove(leaves: (waiting: W) => boolean): W[] {
-    const removed = new Set<W>()
-    for (const one of this.queue.drain()) {
-      if (leaves(one)) removed.add(one)
-      else this.queue.push(one)
-    }
-    if (removed.size > 0) this.fresh = this.fresh.filter((one) => !removed.has(one))
-    return [...removed]
+    return this.queue.remove(leaves)
   }
 
   close(): void {
-    clearTimeout(this.timer)
+    this.turn.cancel()
+  }
+
+  mailDue(admitted: Admitted | undefined): Promise<void> | undefined {
+    return this.renewals.due(this.rule().rules, admitted)?.then(() => this.serve())
+  }
+
+  freed(id: string, unsent: Admitted | undefined): void {
+    const rule = this.rule()
+    const { rules } = rule
+    const going = this.leaving.get(id)
+    this.leaving.delete(id)
+    const yields = going === 'owed' || (!going && this.rivals.pay(this.holdings(rule), performance.now()))
+    const fits = rules.paces.length === 0 && !rule.warmup && this.held.size <= rules.lane_cap
+    if (!going && !yields && fits && this.queue.size > 0) {
+      this.grant(this.hold(id), rule)
+      return
+    }
+    this.giveBack(id, rule, unsent)
+    if (yields && this.queue.size > 0) this.refuse('connections', this.rivals.yieldNow(performance.now()))
+    else if (this.refused === 'connections') this.refused = 'nothing'
+    this.serve()
   }
 
   private serve(): void {
+    if (this.queue.size === 0) return
+    const rule = this.rule()
+    const { lane_cap: cap } = rule.rules
+    const { until } = rule.ruling.view
+    if (cap === 0 && until !== undefined) this.turn.arm(until)
+    if (cap > 0 && !rule.metered) this.useIdle(rule)
+    if (this.asking || this.renewals.pending > 0) return
+    const most = cap === 0 ? 0 : rule.warmup ? 1 : Math.min(this.queue.size, batch)
+    const messages = rule.metered && this.refused !== 'messages' ? Math.min(most, this.parts.idle(this.name.key)) : 0
+    const room = this.refused === 'nothing' ? cap - this.held.size : 0
+    const leases = Math.max(0, Math.min(most - messages, room))
+    if (messages + leases > 0) void this.ask(rule, messages, leases)
+    else this.queue.parkFresh()
+  }
+
+  private useIdle(rule: Rule): void {
     while (this.queue.size > 0) {
       const idle = this.parts.takeIdle(this.name.key)
-      if (!idle) break
-      this.grant(idle)
+      if (!idle) return
+      this.grant(idle, rule)
     }
-    if (this.asking) return
-    const wanted = Math.min(this.queue.size, this.parts.keeper.capacity(this.limit) - this.held.size, batch)
-    if (wanted > 0 && !this.full) void this.ask(wanted)
-    else this.parkFresh()
   }
 
-  private async ask(wanted: number): Promise<void> {
+  private async ask(rule: Rule, messages: number, leases: number): Promise<void> {
     this.asking = true
-    const { changes } = this
-    const ids = Array.from({ length: wanted }, this.parts.newLeaseId)
-    const now = performance.now()
-    const tell = wanted > this.told || now - this.toldAt >= tellEveryMs
+    const { changes, accepted } = this
+    const admitted = { at: performance.now(), warmup: rule.warmup }
     const hadNone = this.held.size === 0
-    const state = { limit: this.limit, held: this.held.size, tell }
-    const answer = await this.parts.keeper.acquire(this.name, ids, state)
-    const missing = wanted - answer.granted
-    if (tell && missing > 0) this.toldAt = now
-    this.told = tell ? missing : Math.max(0, this.told - answer.granted)
-    if (hadNone && answer.granted > 0) this.claims.turnBegins(now)
+    const tell = leases > 0 && this.rivals.mayTell(leases, admitted.at)
+    const ids = Array.from({ length: leases }, this.parts.newLeaseId)
+    this.askedAt = admitted.at
+    this.accepted = 0
+
+    const rules = (sharers: number) => this.rules.divided(rule, sharers)
+    const order = { lane: this.name, rules, ids, messages, accepted, tell }
+    const answer = await this.allowance.admit(order, rule.warmup)
+
     this.asking = false
-    for (const id of ids.slice(0, answer.granted)) this.held.add(id)
-    // Those who waited may have been served meanwhile: what is left over goes back.
-    for (const id of ids.slice(0, answer.granted)) this.use(id)
-    if (missing > 0 && changes === this.changes) this.wait(answer.retryMs)
-    if (this.queue.size > 0) this.serve()
-  }
-
-  private wait(ms: number): void {
-    this.full = true
-    clearTimeout(this.timer)
-    if (ms !== Infinity) this.timer = setTimeout(() => this.mayHaveRoom(), ms + expiryGraceMs).unref()
-  }
-
-  /** Gives a slot this worker holds to the next in the queue, or back. */
-  private use(id: string): void {
-    const yielded = this.leaving.delete(id) || this.pay()
-    if (!yielded && this.queue.size > 0 && this.held.size <= this.parts.keeper.capacity(this.limit)) {
-      this.grant(new HeldLease(id, (released) => this.use(released)))
-      return
+    const { granted } = answer
+    this.known = { open: answer.open, minute: answer.minute }
+    if (leases > 0) this.rivals.answered(tell, answer.noRoom ? leases - granted : 0, granted, admitted.at)
+    if (hadNone && granted > 0) this.rivals.turnBegins(admitted.at)
+    const fresh = ids.slice(0, granted).map((id) => this.hold(id))
+    for (let n = 0; n < answer.messages && this.queue.size > 0; n++) {
+      const idle = this.parts.takeIdle(this.name.key)
+      if (idle) this.send(idle, admitted, rule)
     }
-    this.held.delete(id)
-    this.parts.keeper.release(this.name, id, this.limit)
-    this.changes++
-    if (yielded) this.yieldsUntil = performance.now() + yieldMs
-    if (yielded && this.queue.size > 0) this.wait(yieldMs)
-    else this.full = false
+    // Those who waited may have been served meanwhile: what is left over goes back.
+    for (const lease of fresh) this.send(lease, admitted, rule)
+
+    const byRates = !answer.noRoom && rule.rules.paces.every(({ unit }) => unit === 'message')
+    if (answer.messages < messages || (granted < leases && byRates)) this.refuse('messages', answer.waitMs)
+    else if (granted < leases && changes === this.changes) this.refuse('connections', answer.waitMs + expiryGraceMs)
+    this.allowance.tell(rule.warmup, answer)
+    this.serve()
   }
 
-  /** Whether a lease that has come free is owed. */
-  private pay(): boolean {
-    if (this.owed > 0) this.owed--
-    else if (!this.claims.turnIsOver(this.holding(), performance.now())) return false
-    return true
+  private send(lease: Lease, admitted: Admitted, rule: Rule): void {
+    const held = this.held.get(lease.id)
+    held?.admit(admitted)
+    if (this.queue.size > 0) this.grant(lease, rule)
+    else this.parts.returnLease(lease)
+  }
+
+  private grant(lease: Lease, { warmup }: Rule): void {
+    const next = warmup ? this.queue.takeBestLiked() : this.queue.take()
+    if (next) next.grant(lease)
+    else this.parts.returnLease(lease)
+  }
+
+  private refuse(what: 'connections' | 'messages', ms: number): void {
+    this.refused = what
+    this.turn.arm(Math.min(this.turn.at, this.parts.now() + ms))
+  }
+
+  private hold(id: string): HeldLease {
+    const lease = new HeldLease(id, this)
+    this.held.set(id, lease)
+    return lease
+  }
+
+  private giveBack(id: string, { rules }: Rule, unsent: Admitted | undefined): void {
+    this.held.delete(id)
+    this.changes++
+    const { lane_cap: cap, total_cap: totalCap = 0 } = rules
+    const unsentDay = this.allowance.unsent(unsent)
+    this.parts.admission.release({ lane: this.name, id, cap, totalCap, unsentDay })
   }
 
   /** Ends idle connections for the leases that are owed. */
-  private payIdle(): void {
-    if (this.owed === 0 && this.claims.turnIsOver(this.holding(), performance.now())) this.owed = 1
-    while (this.owed > 0) {
-      const idle = this.parts.takeIdle(this.name.key)
-      if (!idle) return
-      this.owed--
-      this.leaving.add(idle.id)
-      this.parts.returnLease(idle)
+  private payIdle(rule: Rule): void {
+    const now = performance.now()
+    while (this.rivals.owes(this.holdings(rule), now) > 0 && this.endIdle('owed')) {
+      this.rivals.pay(this.holdings(rule), now)
     }
   }
 
-  private holding(): Holding {
-    return { held: this.held.size - this.leaving.size, limit: this.limit, busy: this.queue.size > 0 }
+  /** Ends idle connections beyond the cap. A lane that takes breath keeps them: it is soon over. */
+  private narrow({ rules, ruling }: Rule): void {
+    if (ruling.view.connections === 0 && ruling.view.phase !== 'closed') return
+    while (this.held.size - this.leaving.size > rules.lane_cap && this.endIdle('surplus'));
   }
 
-  private grant(lease: Lease): void {
-    const next = this.queue.shift()
-    if (!next) {
-      lease.release()
-      return
+  private endIdle(why: 'owed' | 'surplus'): boolean {
+    const idle = this.parts.takeIdle(this.name.key)
+    if (!idle) return false
+    this.leaving.set(idle.id, why)
+    this.parts.returnLease(idle)
+    return true
+  }
+
+  private holdings({ rules, ruling }: Rule): Holdings {
+    return {
+      held: this.held.size - this.leaving.size,
+      limit: rules.lane_cap,
+      total: ruling.limits.total.connection_limit ?? 0,
+      busy: this.queue.size > 0,
     }
-    // Mails are granted in the order in which they came, so a mail not parked yet is the first of the fresh ones.
-    if (this.fresh[0] === next) this.fresh.shift()
-    next.grant(lease)
   }
 
-  private parkFresh(): void {
-    const fresh = this.fresh
-    this.fresh = []
-    for (const one of fresh) one.park()
-  }
-}
-
-class HeldLease implements Lease {
-  private released = false
-
-  constructor(
-    readonly id: string,
-    private readonly giveBack: (id: string) => void,
-  ) {}
-
-  release(): void {
-    if (this.released) return
-    this.released = true
-    this.giveBack(this.id)
+  /** What holds for the mail that is next. */
+  private rule(): Rule {
+    const { admission, warmups } = this.parts
+    const rule = this.rules.of(admission.sharers, warmups && this.queue.nextStream())
+    return rule.warmup ? this.rules.of(admission.sharers, this.queue.bestLikedStream()) : rule
   }
 }

@@ -3,19 +3,24 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 
+/** granted, messages, wait, open, minute, used, full, pacing */
+export type AdmitAnswer = readonly [number, number, number, number, number, number, number, number]
+
 /** Methods that ioredis makes of the scripts; keys first, then arguments, as the script's head says. */
 export interface ScriptCommands {
-  acquireLeases(
+  admit(...keysAndArguments: readonly (string | number)[]): Promise<AdmitAnswer>
+  releaseLease(
     leases: string,
-    limit: number,
-    ttlMs: number,
+    totalLeases: string,
+    warmup: string,
+    id: string,
+    cap: number,
+    totalCap: number,
+    unsent: number,
     channel: string,
-    before: string,
-    after: string,
-    ...ids: string[]
-  ): Promise<[number, number]>
-  releaseLease(leases: string, id: string, limit: number, channel: string, notice: string): Promise<number>
-  renewLeases(leases: string, ttlMs: number, ...ids: string[]): Promise<number>
+    lane: string,
+  ): Promise<number>
+  renewLeases(leases: string, totalLeases: string, ttlMs: number, totalCap: number, ...ids: string[]): Promise<number>
   heartbeat(workers: string, worker: string, silenceMs: number): Promise<number>
   teach(
     entries: string,
@@ -27,19 +32,32 @@ export interface ScriptCommands {
     keepMs: number,
     most: number,
     channel: string,
+    writer: string,
   ): Promise<[number, string, number]>
-  claimClosing(guard: string, scope: string, most: number, hourMs: number): Promise<number>
+  /** taken, used, wait */
+  takeAllowance(
+    count: string,
+    due: string,
+    wanted: number,
+    limit: number,
+    interval: number,
+    tolerance: number,
+  ): Promise<[number, number, number]>
+  giveBackAllowance(count: string, due: string, unused: number, interval: number): Promise<number>
+  claimClosing(guard: string, scope: string, most: number, hourMs: number): Promise<string[]>
 }
 
 export type Scripts = Record<keyof ScriptCommands, { readonly lua: string; readonly numberOfKeys: number }>
 
 const names = [
-  'acquireLeases',
+  'admit',
   'releaseLease',
   'renewLeases',
   'heartbeat',
   'teach',
   'claimClosing',
+  'takeAllowance',
+  'giveBackAllowance',
 ] as const satisfies (keyof ScriptCommands)[]
 
 /** lua/ lies beside package.json; the compiled files lie one folder deeper than their sources. */

@@ -101,6 +101,7 @@ export class Delivery {
     for (const target of this.plan.targets) {
       const found = pool.take(target)
       if (!found) continue
+      if (this.lease) found.lease?.takeOver?.(this.lease)
       this.lease?.release()
       this.lease = found.lease
       return found.session
@@ -137,6 +138,7 @@ export class Delivery {
     const open = this.open()
     const connectionUse = session.uses
     const to = open.flatMap((index) => this.to[index] ?? [])
+    await this.lease?.beforeMail?.()
     const result = await transact(session, { from: this.from, to }, this.body)
     session.uses++
     if (!session.usable) await session.connection.closed

@@ -50,6 +50,11 @@ export class SessionPool {
     return { session: found.session, lease: this.leases.get(found.session) }
   }
 
+  /** How many sessions with a lease of the lane are idle. */
+  idleIn(lane: string): number {
+    return this.byLane.get(lane)?.length ?? 0
+  }
+
   /** Reserves an idle session of the lane for whoever comes with its lease; the lease is the caller's from now on. */
   takeLease(lane: string): Lease | undefined {
     const found = this.byLane.get(lane)?.at(-1)

@@ -2,16 +2,21 @@
 // of another worker without polling, and while Redis is away everybody goes by its share.
 
 import { redisKeys } from '@sluice/core/redis/keys'
+import { builtIn } from '@sluice/core/shaping/limits'
 import { startRedis, type RedisServer } from '@sluice/run/redis'
 import type { Lease } from 'haraka-plugin-sluice-host'
 import { Redis } from 'ioredis'
 import { expect, onTestFinished, test, vi } from 'vitest'
 
-import type { Waiting } from '../../../plugins/egress/lane/lane'
 import { Lanes } from '../../../plugins/egress/lane/lanes'
+import { ConfiguredRulings } from '../../../plugins/egress/lane/ruling'
+import type { Waiting } from '../../../plugins/egress/lane/waiting'
 import { RedisLink } from '../../../plugins/egress/redis/link'
 
 class Mail implements Waiting {
+  readonly tenant = 'acme'
+  readonly stream = 'bulk'
+  readonly queued = 0
   lease: Lease | undefined
   parked = false
 
@@ -44,10 +49,14 @@ const workerOn = async (
   const lanes = new Lanes<Mail>({
     link,
     keys: redisKeys(),
+    log: silent,
     worker: `worker${++workers}`,
+    now: Date.now,
+    rulings: new ConfiguredRulings(() => ({ ...builtIn, connection_limit: limit() })),
+    shares: { tenant: () => 1, stream: () => 1, liking: () => 0 },
+    idle: () => 0,
     takeIdle,
     returnLease: (lease) => lease.release(),
-    limitOf: limit,
   })
   onTestFinished(() => {
     lanes.stop()
@@ -96,7 +105,7 @@ test('a limit of 5 holds over three workers, and 300 mails all get their turn', 
   expect(most).toBe(5)
   const client = new Redis(server.url)
   await soon(() => expect(open).toBe(0))
-  await vi.waitFor(async () => expect(await client.zcard(redisKeys().leases('a', 'one.test'))).toBe(0))
+  await vi.waitFor(async () => expect(await client.zcard(redisKeys().lane('a', 'one.test').leases)).toBe(0))
   client.disconnect()
 })
 
@@ -188,11 +197,11 @@ test('while Redis is away each worker goes by its share, and is back in step aft
 
   server.resume()
   await soon(() => expect(granted()).toBe(6))
-  await vi.waitFor(async () => expect(await client.zcard(redisKeys().leases('a', 'one.test'))).toBe(6))
+  await vi.waitFor(async () => expect(await client.zcard(redisKeys().lane('a', 'one.test').leases)).toBe(6))
   for (const mail of mails) mail.lease?.release()
   await soon(() => expect(granted()).toBe(10))
   for (const mail of mails) mail.lease?.release()
-  await vi.waitFor(async () => expect(await client.zcard(redisKeys().leases('a', 'one.test'))).toBe(0))
+  await vi.waitFor(async () => expect(await client.zcard(redisKeys().lane('a', 'one.test').leases)).toBe(0))
   client.disconnect()
 })
 

@@ -73,12 +73,12 @@ test('scripts work again after Redis was killed and started anew', async () => {
   const { link } = linkTo(first.url)
   link.open()
   await until(() => link.present)
-  expect(await link.run((client) => client.acquireLeases('k', 1, 1000, '', '', '', 'x'))).toEqual([1, 0])
+  expect(await link.run((client) => client.heartbeat('k', 'x', 1000))).toBe(1)
   await first.kill()
   await until(() => !link.present)
   await redis(first.port)
   await until(() => link.present)
-  expect(await link.run((client) => client.acquireLeases('k', 1, 1000, '', '', '', 'y'))).toEqual([1, 0])
+  expect(await link.run((client) => client.heartbeat('k', 'y', 1000))).toBe(1)
 })
 
 test('an error that Redis answers is not an absence', async () => {
