@@ -6,6 +6,7 @@ import { Chooser } from '@sluice/core/admission/choice'
 import { familyOf, v4, v6, type Families } from '@sluice/core/admission/reach'
 import { isRelay, type EgressConfig, type EgressSource, type RelaySource } from '@sluice/core/config/egress'
 import type { ShapingConfig } from '@sluice/core/config/shaping'
+import { netblockOf } from '@sluice/core/lane/scope'
 import { compileCatalogue, type Catalogue } from '@sluice/core/provider/catalogue'
 import { anyProvider } from '@sluice/core/routing/table'
 import { limitsOf, type CompleteLimits } from '@sluice/core/shaping/limits'
@@ -123,6 +124,12 @@ export class Policy {
   addressesOf(source: string): readonly string[] {
     const { ip = [] } = this.egress.sources[source] ?? {}
     return typeof ip === 'string' ? [ip] : ip
+  }
+
+  /** Sources with an address in a netblock (/24, /64) of this one, itself included. */
+  neighboursOf(source: string): readonly string[] {
+    const netblocks = new Set(this.addressesOf(source).map(netblockOf))
+    return [...this.families.keys()].filter((id) => this.addressesOf(id).some((ip) => netblocks.has(netblockOf(ip))))
   }
 
   /** Whether mail of a stream may leave by a relay. */

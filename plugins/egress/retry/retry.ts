@@ -5,6 +5,7 @@
 // as long again as it was told to wait: starting afresh with another source would take that long. A mail that moves
 // keeps from the sources that were blocked for ten minutes, or until it is deferred for another reason.
 
+import type { Verdict } from '@sluice/core/bounce/verdict'
 import { decideForAll } from '@sluice/core/retry/part'
 import { decideRetry, type RetryDecision } from '@sluice/core/retry/retry'
 import { sayDuration } from '@sluice/core/shaping/duration'
@@ -35,10 +36,11 @@ export class Retry {
   plan(refusal: Refusal): RetryPlan | undefined {
     const policy = this.parts.policy()
     if (!policy) return undefined
-    const { hmail, kind } = refusal
+    const { hmail, attempt, kind, recipients } = refusal
     const now = this.parts.now()
-    const blocked = this.blockedSources(refusal, now)
-    const decision = this.decide(refusal, policy, blocked, now)
+    const verdicts = recipients.map(({ evidence }) => this.parts.verdictOf(attempt, evidence, kind === 'bounced'))
+    const blocked = this.blockedSources(refusal, verdicts, policy, now)
+    const decision = this.decide(refusal, verdicts, policy, blocked, now)
     if (kind === 'bounced' && decision.kind !== 'move') return undefined
     switch (decision.kind) {
       case 'move':
@@ -55,28 +57,36 @@ export class Retry {
   }
 
   private decide(
-    { hmail, attempt, kind, recipients }: Refusal,
+    { hmail, attempt }: Refusal,
+    verdicts: readonly Verdict[],
     policy: Policy,
     blocked: ReadonlySet<string>,
     now: number,
   ): RetryDecision {
     if (attempt.noRoute === timeIsOver) return { kind: 'expire' }
-    const { verdictOf, otherWay, dice } = this.parts
+    const { otherWay, dice } = this.parts
     const { source = '', provider = hmail.todo.domain, site = provider } = attempt.route ?? {}
     const { retry: limits } = policy.laneLimits(source, policy.laneProvider(source, provider), site)
     const { max_age, move_on_block = false } = policy.streamShaping(policy.streamOf(hmail)) ?? {}
     const other = move_on_block && attempt.route ? otherWay(hmail, blocked) : undefined
     const route = { source, others: other === undefined ? [] : [other], move_on_block }
     const rest = { attempt: attempt.number, queued: hmail.todo.queue_time, now, dice: dice(), limits, max_age, route }
-    const verdicts = recipients.map(({ evidence }) => verdictOf(attempt, evidence, kind === 'bounced'))
     return decideForAll(verdicts.map((verdict) => decideRetry({ verdict, ...rest })))
   }
 
-  /** The source of the attempt, and those that were blocked for this mail before it. */
-  private blockedSources({ hmail, attempt }: Refusal, now: number): ReadonlySet<string> {
+  /** The source of the attempt, its neighbours where the netblock is to blame, and those that were blocked before. */
+  private blockedSources(
+    { hmail, attempt }: Refusal,
+    verdicts: readonly Verdict[],
+    policy: Policy,
+    now: number,
+  ): ReadonlySet<string> {
+    const { bonds } = this.parts
     const source = attempt.route?.source
-    const before = this.parts.bonds.blockedFor(hmail, now) ?? this.parts.bonds.blockedFor(attempt.hmail, now) ?? []
-    return new Set(source === undefined ? before : [...before, source])
+    const before = bonds.blockedFor(hmail, now) ?? bonds.blockedFor(attempt.hmail, now) ?? []
+    if (source === undefined) return new Set(before)
+    const neighbours = verdicts.some(({ blame }) => blame === 'netblock') ? policy.neighboursOf(source) : []
+    return new Set([...before, source, ...neighbours])
   }
 
   private bind({ hmail }: Refusal, { at, only }: RetryDecision & { kind: 'retry' }, policy: Policy, now: number): void {

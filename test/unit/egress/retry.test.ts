@@ -28,7 +28,7 @@ const policy = Policy.of({
   egress: readEgress(
     'egress.yaml',
     `
-sources: { a: { ip: 192.0.2.1, ehlo: a.test }, b: { ip: 192.0.2.2, ehlo: b.test }, c: { ip: 192.0.2.3, ehlo: c.test } }
+sources: { a: { ip: 192.0.2.1, ehlo: a.test }, b: { ip: 192.0.2.2, ehlo: b.test }, c: { ip: 198.51.100.3, ehlo: c.test } }
 pools: { main: { a: 1, b: 1, c: 1 } }
 streams: { bulk: { pool: main } }
 default_stream: bulk
@@ -99,6 +99,13 @@ describe('a mail', () => {
     expect(refuse(hmail, 'b', block)).toEqual({ kind: 'now' })
     expect(closedTo(hmail, t0)).toBe('a,b')
     expect(refuse(hmail, 'c', block)).toBeUndefined()
+  })
+
+  test('does not go to a neighbour in the netblock that is blocked', () => {
+    const { refuse, closedTo } = setUp()
+    const hmail = mail()
+    expect(refuse(hmail, 'a', { ...block, blame: 'netblock' })).toEqual({ kind: 'now' })
+    expect(closedTo(hmail, t0)).toBe('a,b')
   })
 
   test('that is deferred for another reason may go by any source again', () => {
