@@ -14,6 +14,9 @@ providers:
     domains: [one.test]
     mx: [{ host: mx.one.test, address: 127.33.1.1 }]
     service: { starttls: false }
+  two:
+    domains: [two.test]
+    mx: [{ host: mx.two.test, address: 127.33.1.2 }]
 `
 
 const relayed = (relay: string, pool = '{ relay: 1, direct: 1 }') => `
@@ -106,6 +109,22 @@ test('without another source mail waits for the relay, unless its stream has a f
   await stack.recorded('delivered', 10)
   expect(relay.accepted).toHaveLength(5)
   expect((await stack.records()).filter((one) => one.kind === 'deferred')).toEqual([])
+})
+
+test('a relay is one lane, whoever receives in the end: its limits hold over all domains', async () => {
+  const relay = await relayAt({})
+  const stack = await startSluice({
+    internet,
+    egress: relayed(`port: ${relay.port}, tls: none`, '{ relay: 1 }'),
+    limits: 'connection_limit: 20\nsources: { relay: { connection_limit: 1, message_rate: 5/s } }',
+  })
+  const recipients = Array.from({ length: 12 }, (_, n) => `user${n}@${n % 2 === 0 ? 'one' : 'two'}.test`)
+  await Promise.all(recipients.map((to) => submit(stack.haraka.port, { to })))
+  const delivered = (await stack.recorded('delivered', 12)).toSorted((a, b) => a.at - b.at)
+  expect(delivered.map(({ recipient = '' }) => recipient).toSorted()).toEqual(recipients.toSorted())
+  expect(relay.mostOpen).toBe(1)
+  // Five in the first second at most, the sixth not before it is over.
+  expect((delivered[11]?.at ?? 0) - (delivered[0]?.at ?? 0)).toBeGreaterThan(1900)
 })
 
 test('a relay whose password is not set keeps Haraka from starting, with the reason', async () => {
