@@ -21,6 +21,10 @@ export interface HarakaPlan {
   readonly nodeArguments?: readonly string[]
   /** A folder with a queue made before. */
   readonly folder?: string
+  /** Of its keys in Redis. */
+  readonly prefix?: string
+  /** Local plugins that come before all others: name to source. */
+  readonly plugins?: Readonly<Record<string, string>>
 }
 
 const relay = `
@@ -36,10 +40,10 @@ const plugins = {
   sluice: ['sluice-host', 'sluice-stream', 'sluice-egress', 'sluice-outcome', 'bench-relay'],
 }
 
-const sluiceFiles = ({ to, limit, redisUrl }: HarakaPlan): Record<string, string> => ({
+const sluiceFiles = ({ to, limit, redisUrl, prefix = `bench${Date.now()}` }: HarakaPlan): Record<string, string> => ({
   'sluice.yaml': [
     `resolvers: ['127.0.0.1:${to.dnsPort}']`,
-    ...(redisUrl ? [`redis: { url: '${redisUrl}', prefix: bench${Date.now()} }`] : []),
+    ...(redisUrl ? [`redis: { url: '${redisUrl}', prefix: ${prefix} }`] : []),
     '',
   ].join('\n'),
   'egress.yaml': `sources: { a: { ip: 127.0.0.1, ehlo: bench.test } }
@@ -75,12 +79,15 @@ export class Haraka {
       'log.ini': '[main]\nlevel=warn\n',
       'outbound.ini': `concurrency_max=${plan.kind === 'sluice' ? 500 : plan.limit}\nlocal_mx_ok=true\n`,
       me: 'bench.test\n',
-      plugins: plugins[plan.kind].join('\n') + '\n',
+      plugins: [...Object.keys(plan.plugins ?? {}), ...plugins[plan.kind]].join('\n') + '\n',
       ...(plan.kind === 'sluice' ? sluiceFiles(plan) : {}),
     }
     await Promise.all(Object.entries(files).map(([name, text]) => writeFile(config(name), text)))
     await writeFile(path.join(folder, 'plugins/bench-relay.js'), relay)
     await writeFile(path.join(folder, 'plugins/bench-route.js'), route(plan.to.port))
+    for (const [name, source] of Object.entries(plan.plugins ?? {})) {
+      await writeFile(path.join(folder, `plugins/${name}.js`), source)
+    }
     const own = plan.kind === 'vanilla' ? [] : nodeArguments
     const args = [...own, ...(plan.nodeArguments ?? []), path.join(packageFolder, 'bin/haraka'), '-c', folder]
     const child = Child.start(process.execPath, args, { NODE_ENV: 'production' }, folder)

@@ -5,18 +5,24 @@ import path from 'node:path'
 
 const address = (user: string, host: string) => ({ original: `<${user}@${host}>`, original_host: host, host, user })
 
-/** Writes `count` messages of `size` bytes for one domain. */
-export const fillQueue = async (folder: string, count: number, size: number): Promise<void> => {
-  const now = Date.now()
+/** Writes `count` messages of `size` bytes for one domain, each a millisecond younger than the one before. */
+export const fillQueue = async (
+  folder: string,
+  count: number,
+  size: number,
+  domain = 'receiver.test',
+): Promise<void> => {
+  const begun = Date.now() - count
   const line = `${'x'.repeat(78)}\r\n`
   const content = Buffer.from(`Subject: bench\r\n\r\n${line.repeat(Math.ceil(size / line.length))}`)
   for (let n = 0; n < count; n++) {
+    const now = begun + n
     const todo = Buffer.from(
       `\n${JSON.stringify(
         {
           queue_time: now,
-          domain: 'receiver.test',
-          rcpt_to: [address(`user${n}`, 'receiver.test')],
+          domain,
+          rcpt_to: [address(`user${n}`, domain)],
           mail_from: address('sender', 'sender.test'),
           notes: {},
           uuid: `BENCH-${n}.1`,

@@ -1,6 +1,7 @@
 // A receiver for benchmarks, as a process of its own: takes everything, with TLS and PIPELINING, over a line with a
-// round trip time of its own. Arguments: round trip in ms, `tls` or `plain`. Says its port, then its counters when
-// they change: messages taken, connections open now and at most.
+// round trip time of its own. Arguments: round trip in ms, `tls` or `plain`, and `order` where it is to follow mail to
+// userN@closed.test: how many N it has seen, how many of them again, and how far one came behind a later one at most.
+// Says its port, then its counters when they change: messages taken, connections open now and at most.
 
 import { readFileSync } from 'node:fs'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
@@ -14,6 +15,20 @@ const secureContext = createSecureContext({
   key: readFileSync(path.join(folder, 'lab.key')),
   cert: readFileSync(path.join(folder, 'lab.crt')),
 })
+
+const seen = process.argv[4] === 'order' ? new Set<number>() : undefined
+let again = 0
+let latest = -1
+let furthestBehind = 0
+
+const follow = (line: string): void => {
+  const number = Number(/user(\d+)@closed\.test/.exec(line)?.[1] ?? -1)
+  if (number < 0 || !seen) return
+  if (seen.has(number)) again++
+  seen.add(number)
+  latest = Math.max(latest, number)
+  furthestBehind = Math.max(furthestBehind, latest - number)
+}
 
 let messages = 0
 let open = 0
@@ -44,6 +59,7 @@ const serve = (tcp: Socket): void => {
     ].join('\r\n')
   const command = (line: string): void => {
     const verb = line.slice(0, 4).toUpperCase()
+    if (seen && verb === 'RCPT') follow(line)
     if (verb === 'EHLO') say(offers())
     else if (verb === 'STAR') secure()
     else if (verb === 'DATA') {
@@ -115,7 +131,8 @@ inner.listen(0, '127.0.0.1', () => {
 
 let told = ''
 setInterval(() => {
-  const now = `MESSAGES ${messages} CONNECTIONS ${connections} MOST ${mostOpen}`
+  const order = seen ? ` SEEN ${seen.size} AGAIN ${again} BEHIND ${furthestBehind}` : ''
+  const now = `MESSAGES ${messages} CONNECTIONS ${connections} MOST ${mostOpen}${order}`
   if (now !== told) console.log(now)
   told = now
 }, 10)

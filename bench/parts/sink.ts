@@ -18,15 +18,22 @@ export class Sink {
     readonly port: number,
   ) {}
 
-  static async start(roundTripMs: number, tls: boolean): Promise<Sink> {
+  static async start(roundTripMs: number, tls: boolean, order = false): Promise<Sink> {
     const script = path.join(__dirname, 'sink-process.js')
-    const child = Child.start(process.execPath, [script, String(roundTripMs), tls ? 'tls' : 'plain'])
+    const told = [String(roundTripMs), tls ? 'tls' : 'plain', ...(order ? ['order'] : [])]
+    const child = Child.start(process.execPath, [script, ...told])
     const [, port] = await child.said(/PORT (\d+)/)
     return new Sink(child, Number(port))
   }
 
   get messages(): number {
     return Number(this.child.last(/MESSAGES (\d+)/)?.[1] ?? 0)
+  }
+
+  /** Of mail to userN@closed.test, where it follows that. */
+  get order(): { readonly seen: number; readonly again: number; readonly behind: number } {
+    const [, seen, again, behind] = this.child.last(/SEEN (\d+) AGAIN (\d+) BEHIND (\d+)/) ?? []
+    return { seen: Number(seen), again: Number(again), behind: Number(behind) }
   }
 
   /** Waits for `count` messages more than `from`. */
