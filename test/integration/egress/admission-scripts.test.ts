@@ -37,7 +37,7 @@ beforeAll(async () => {
   server = await startRedis()
   const scripts = readScripts()
   real = new Redis(server.url, { scripts }) as Client
-  const turned = Object.entries(scripts).map(([name, one]) => [name, { ...one, lua: onTestClock(one.lua) }])
+  const turned = Object.entries(scripts).map(([name, one]) => [name, { ...one, lua: onTestClock(one.lua) }] as const)
   redis = new Redis(server.url, { scripts: Object.fromEntries(turned) }) as Client
 })
 afterAll(async () => {
@@ -67,7 +67,7 @@ class Model {
   private readonly lanes = [emptyAdmission, emptyAdmission]
   private total: AdmissionState['total'] = {}
   private totalDues: AdmissionState['dues'] = {}
-  private readonly accepted: Map<number, number>[] = [new Map(), new Map()]
+  private readonly accepted = [new Map<number, number>(), new Map<number, number>()]
 
   admit(lane: number, rules: AdmissionRules, order: Parameters<typeof admit>[2], accepted: number): number[] {
     const answer = admit(this.stateOf(lane), rules, order)
@@ -322,7 +322,7 @@ test('heartbeats count the workers that are alive', async () => {
 
 test('every key of a provider has one hash tag', () => {
   const tagsOf = (source: string) =>
-    [...Object.values(keys.lane(source, 'o{n}e')), keys.warmed(source, 'o{n}e', 1)].map(
+    [...Object.values<string>({ ...keys.lane(source, 'o{n}e') }), keys.warmed(source, 'o{n}e', 1)].map(
       (key) => /^[^{}]*\{([^{}]+)\}[^{}]*$/.exec(key)?.[1],
     )
   expect(new Set([...tagsOf('a'), ...tagsOf('{b}')])).toEqual(new Set(['p:o_n_e']))
