@@ -12,6 +12,7 @@ import type { LiveConfiguration } from '../config/live'
 import type { Database } from '../database'
 import type { PartState } from '../part-state'
 import type { Log } from '../log'
+import { Rounds } from '../rounds'
 import { Keeper } from '../suppression/keeper'
 import { SuppressionStore } from '../suppression/store'
 import { FeedbackIntake } from './intake'
@@ -41,9 +42,8 @@ export class FeedbackLoop {
   readonly reports: ReportFolder
   private readonly intake: FeedbackIntake
   private readonly keeper: Keeper
-  private maildirTimer: NodeJS.Timeout | undefined
+  private readonly maildir = new Rounds(() => this.lookIntoMaildir(), maildirEveryMs)
   private maildirFault = ''
-  private looking: Promise<void> | undefined
 
   constructor(private readonly options: FeedbackLoopOptions) {
     const { configuration, settings, database, redis, keys, spool, leading, log, onTaken } = options
@@ -77,16 +77,11 @@ export class FeedbackLoop {
   start(): void {
     this.intake.start()
     this.keeper.start()
-    this.maildirTimer = setInterval(() => {
-      this.looking ??= this.lookIntoMaildir().finally(() => {
-        this.looking = undefined
-      })
-    }, maildirEveryMs)
+    this.maildir.start()
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.maildirTimer)
-    await this.looking
+    await this.maildir.stop()
     await this.intake.stop()
     await this.keeper.stop()
   }

@@ -17,6 +17,7 @@ import { segmentName } from '@sluice/core/spool/segment'
 import { ask } from '../clickhouse/ask'
 import { query } from '../clickhouse/shipped'
 import type { Log } from '../log'
+import { Rounds } from '../rounds'
 import { keepAggregate } from './aggregates'
 import { messagesByHeader, messagesById, type Message } from './messages'
 import { readReport, type Reading, type ReadingParts, type ReportKind } from './reading'
@@ -62,37 +63,31 @@ export class FeedbackIntake {
   private readonly notBefore = new Map<string, number>()
   private readonly recent = new Set<string>()
   private sequence = 0
-  private timer: NodeJS.Timeout | undefined
-  private running: Promise<void> | undefined
-  private stopped = false
+  private readonly rounds: Rounds
 
   constructor(private readonly options: FeedbackIntakeOptions) {
     this.now = options.now ?? Date.now
+    this.rounds = new Rounds(() => this.attempt(), options.everyMs ?? usualEveryMs)
   }
 
   start(): void {
-    this.timer = setInterval(() => void this.round(), this.options.everyMs ?? usualEveryMs)
+    this.rounds.start()
   }
 
-  async stop(): Promise<void> {
-    this.stopped = true
-    clearInterval(this.timer)
-    await this.running
+  stop(): Promise<void> {
+    return this.rounds.stop()
   }
 
   /** Works on what waits; one round at a time. Never rejects. */
   round(): Promise<void> {
-    this.running ??= this.attempt().finally(() => {
-      this.running = undefined
-    })
-    return this.running
+    return this.rounds.round()
   }
 
   private async attempt(): Promise<void> {
     const { client, parts, log, reports } = this.options
     const clickhouse = client()
     const reading = parts()
-    if (this.stopped || !clickhouse || !reading) return
+    if (this.rounds.stopped || !clickhouse || !reading) return
     try {
       await reports.prepare()
       for (const batch of await reports.unfinished()) await this.work(clickhouse, reading, batch, true)
@@ -109,7 +104,7 @@ export class FeedbackIntake {
 
   /** Begins a batch; undefined where nothing waits that can be worked on now. */
   private async next(): Promise<string | undefined> {
-    if (this.stopped) return undefined
+    if (this.rounds.stopped) return undefined
     const { reports } = this.options
     const now = this.now()
     const { names, total } = await reports.waiting(batchSize + this.notBefore.size)

@@ -52,8 +52,10 @@ export class ReportFolder {
     const into = path.join(this.taken, batch)
     await mkdir(into)
     const moved: string[] = []
-    for (const name of names)
+    const move = async (name: string): Promise<void> => {
       if (await moveIfThere(path.join(this.folder, name), path.join(into, name))) moved.push(name)
+    }
+    await Promise.all(names.map(move))
     return moved
   }
 

@@ -6,6 +6,7 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import { messageOf } from '@sluice/core/errors'
 
 import type { Log } from '../log'
+import { Rounds } from '../rounds'
 import type { Journal } from './journal'
 
 export interface ShipperOptions {
@@ -20,32 +21,26 @@ export interface ShipperOptions {
 const usualEveryMs = 5000
 
 export class Shipper {
-  private readonly timer: NodeJS.Timeout
-  private running: Promise<void> | undefined
-  private stopped = false
+  private readonly rounds: Rounds
 
   constructor(private readonly options: ShipperOptions) {
-    this.timer = setInterval(() => void this.ship(), options.everyMs ?? usualEveryMs)
+    this.rounds = new Rounds(() => this.run(), options.everyMs ?? usualEveryMs)
+    this.rounds.start()
   }
 
   /** Never rejects; settles when everything is shipped or ClickHouse has refused. */
   ship(): Promise<void> {
-    this.running ??= this.run().finally(() => {
-      this.running = undefined
-    })
-    return this.running
+    return this.rounds.round()
   }
 
-  async stop(): Promise<void> {
-    this.stopped = true
-    clearInterval(this.timer)
-    await this.running
+  stop(): Promise<void> {
+    return this.rounds.stop()
   }
 
   private async run(): Promise<void> {
     const { journal, table, client, log } = this.options
     try {
-      for (let batch = await journal.next(); batch && !this.stopped; batch = await journal.next()) {
+      for (let batch = await journal.next(); batch && !this.rounds.stopped; batch = await journal.next()) {
         const clickhouse = client()
         if (!clickhouse) return
         if (batch.rows.length > 0) await clickhouse.insert({ table, values: [...batch.rows], format: 'JSONEachRow' })

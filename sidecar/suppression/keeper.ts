@@ -14,6 +14,7 @@ import { decideSuppression, shippedSoftRules, verifiedBy, type SoftRules } from 
 import { softHistory } from '@sluice/core/suppression/soft-history'
 
 import type { Log } from '../log'
+import { Rounds } from '../rounds'
 import { freshEvidence, historiesOf, historyKey, type Evidence, type History } from './evidence'
 import { lapsedBetween, pages, record, rowOf } from './ledger'
 import type { SuppressionStore } from './store'
@@ -50,38 +51,32 @@ export class Keeper {
   /** Ids worked on within the time that is looked back, with their second. */
   private readonly seen = new Map<string, number>()
   private sweptAt = 0
-  private timer: NodeJS.Timeout | undefined
-  private running: Promise<void> | undefined
-  private stopped = false
+  private readonly rounds: Rounds
 
   constructor(private readonly options: KeeperOptions) {
     this.now = options.now ?? Date.now
     this.lookBackS = options.lookBackS ?? usualLookBackS
+    this.rounds = new Rounds(() => this.attempt(), options.everyMs ?? usualEveryMs)
   }
 
   start(): void {
-    this.timer = setInterval(() => void this.round(), this.options.everyMs ?? usualEveryMs)
+    this.rounds.start()
   }
 
-  async stop(): Promise<void> {
-    this.stopped = true
-    clearInterval(this.timer)
-    await this.running
+  stop(): Promise<void> {
+    return this.rounds.stop()
   }
 
   /** Works on what has come in; one round at a time. Never rejects. */
   round(): Promise<void> {
-    this.running ??= this.attempt().finally(() => {
-      this.running = undefined
-    })
-    return this.running
+    return this.rounds.round()
   }
 
   private async attempt(): Promise<void> {
     const { client, leading, config, log } = this.options
     const clickhouse = client()
     const feedback = config()
-    if (this.stopped || !clickhouse || !feedback || !leading()) {
+    if (this.rounds.stopped || !clickhouse || !feedback || !leading()) {
       this.seen.clear()
       return
     }
@@ -113,7 +108,7 @@ export class Keeper {
         cursor = last.second
         await store.advance(cursor)
       }
-      if (!last || rows.length < pageSize || this.stopped) break
+      if (!last || rows.length < pageSize || this.rounds.stopped) break
       after = last
     }
     for (const [id, second] of this.seen) if (second < cursor - this.lookBackS) this.seen.delete(id)
