@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 
+import { readRuleFile } from '@sluice/core/bounce/rule'
 import { validateRules } from '@sluice/core/bounce/validate'
 import { ConfigError, sayComplaint, type Complaint } from '@sluice/core/config/document'
 import { readEgress, isRelay, type EgressConfig, type SecretReference } from '@sluice/core/config/egress'
@@ -31,8 +32,11 @@ const readers: Readonly<Record<string, (file: string, text: string) => unknown>>
 
 /** @throws ConfigError for what cannot be read, and for rules that have no effect or not the one they say */
 const checkRules = (file: string, text: string): void => {
-  const findings = validateRules(shippedRules(), { file, text }).filter(({ rule }) => rule.startsWith('bounce/'))
-  const complaints = findings.map(({ rule, says }) => ({ file, line: 1, key: rule, message: says }))
+  const { value, complain } = readRuleFile(file, text)
+  const findings = validateRules(shippedRules(), { file, text })
+  const complaints = value.rules.flatMap(({ id }, index) =>
+    findings.filter(({ rule }) => rule === `bounce/${id}`).map(({ says }) => complain(['rules', index, 'id'], says)),
+  )
   if (complaints.length > 0) throw new ConfigError('SLUICE_CONFIG_INVALID', complaints)
 }
 
