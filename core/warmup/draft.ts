@@ -49,7 +49,8 @@ export class Draft {
 
   /** The plan as it reads now. */
   use(plan: WarmupPlan): void {
-    if (JSON.stringify(this.plans[plan.id]) === JSON.stringify(plan)) return
+    const before = this.plans[plan.id]
+    if (before && wording(before) === wording(plan)) return
     this.plans = { ...this.plans, [plan.id]: plan }
     this.changed = true
   }
@@ -76,5 +77,13 @@ export class Draft {
     return { register: { plans: this.plans, warmups }, notes: this.notes }
   }
 }
+
+/** A plan as text, whatever the order of its keys: one that was published and read back is the same plan. */
+const wording = (plan: WarmupPlan): string =>
+  JSON.stringify(plan, (_key, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => compare(a, b)))
+      : value,
+  )
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

@@ -3,7 +3,7 @@
 
 import { messageOf } from '@sluice/core/errors'
 import { redisKeys } from '@sluice/core/redis/keys'
-import type { RoutingDocument } from '@sluice/core/routing/table'
+import { routingSchema, type RoutingDocument } from '@sluice/core/routing/table'
 import type { Configuration, Host, HMail } from 'haraka-plugin-sluice-host'
 
 import type { Candidate, Next } from './candidate'
@@ -11,14 +11,15 @@ import { Lanes } from './lane/lanes'
 import { Parked } from './parked/parked'
 import { Policy } from './policy'
 import { Reaction } from './reaction/reaction'
+import { DocumentSubscription } from './redis/document'
 import { RedisLink, type LinkLog } from './redis/link'
 import { Breakers } from './relay/breakers'
 import { RelayJudge } from './relay/judge'
 import { Ages } from './retry/ages'
 import { Bonds } from './retry/bonds'
 import { Retry } from './retry/retry'
-import { RoutingSubscription } from './routing/subscription'
 import { Scheduler } from './scheduler'
+import { Warmup } from './warmup/warmup'
 
 export interface EgressParts {
   readonly host: Host
@@ -33,7 +34,7 @@ export interface EgressParts {
   readonly dice?: () => number
 }
 
-/** The first mails after a start wait so long for the routing document and what is known of lanes.  ms */
+/** The first mails after a start wait so long for the routing document and what is known of lanes and warm-ups. ms */
 const firstReadMs = 500
 
 export class Egress {
@@ -42,7 +43,8 @@ export class Egress {
   private readonly link: RedisLink
   private readonly reaction: Reaction
   private readonly lanes: Lanes<Candidate>
-  private readonly routing: RoutingSubscription
+  private readonly routing: DocumentSubscription
+  private readonly warmup: Warmup
   private readonly breakers = new Breakers()
   private readonly ages: Ages
   private readonly scheduler: Scheduler
@@ -67,6 +69,20 @@ export class Egress {
       now,
       dice,
     })
+    this.warmup = new Warmup({
+      link: this.link,
+      keys,
+      log,
+      laneProvider: (source, provider) => this.policy?.laneProvider(source, provider) ?? provider,
+      loadOf: (lane) => this.lanes.loadOf(lane),
+      workers: () => this.lanes.workersSeen,
+      reconsider: (source, leaves) => this.scheduler.reconsider(leaves, source),
+      look: () => {
+        this.lanes.reconfigure()
+        this.scheduler.tryRooms()
+      },
+      now,
+    })
     this.lanes = new Lanes<Candidate>({
       link: this.link,
       keys,
@@ -74,6 +90,7 @@ export class Egress {
       worker,
       now,
       rulings: this.reaction.rulings,
+      warmups: this.warmup,
       shares: {
         tenant: (tenant) => this.policy?.tenantWeight(tenant) ?? 1,
         stream: (stream) => this.policy?.streamShaping(stream)?.weight ?? 1,
@@ -90,13 +107,13 @@ export class Egress {
       now,
     })
     const bonds = new Bonds()
-    const { lanes, breakers, ages, reaction } = this
+    const { lanes, breakers, ages, reaction, warmup } = this
     this.scheduler = new Scheduler({
       host,
       log,
       lanes,
       breakers,
-      closures: [bonds, reaction.closure],
+      closures: [bonds, reaction.closure, warmup.closure],
       ages,
       me,
       now,
@@ -111,7 +128,13 @@ export class Egress {
       dice,
     })
     host.scheduleRetry((refusal) => retry.plan(refusal))
-    this.routing = new RoutingSubscription(this.link, keys, log, (document) => this.use(document))
+    this.routing = new DocumentSubscription({
+      link: this.link,
+      key: keys.routing,
+      channel: keys.routingChannel,
+      log,
+      take: (text) => this.use(routingSchema.parse(JSON.parse(text))),
+    })
     new Parked({ room: this.scheduler, host, link: this.link, keys, log, worker, now }).start()
     this.configure(host.configuration.current)
 
@@ -142,8 +165,9 @@ export class Egress {
       this.lanes.start()
       this.routing.start()
       this.reaction.start()
+      this.warmup.start()
       this.scheduler.start()
-      await Promise.all([this.routing.ready(firstReadMs), this.reaction.ready(firstReadMs)])
+      await Promise.all([this.routing, this.reaction, this.warmup].map((one) => one.ready(firstReadMs)))
       this.opened = true
     })()
     return this.opening
@@ -154,6 +178,7 @@ export class Egress {
     this.ages.stop()
     this.routing.stop()
     this.reaction.stop()
+    this.warmup.stop()
     this.lanes.stop()
     this.link.close()
   }
@@ -170,6 +195,7 @@ export class Egress {
     this.policy?.chooser.swap(this.document)
     this.breakers.keep(this.policy?.sources ?? new Set())
     this.reaction.usePolicy(this.policy)
+    this.warmup.configure(configuration)
     this.scheduler.usePolicy(this.policy)
   }
 

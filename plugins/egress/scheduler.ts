@@ -110,9 +110,9 @@ export class Scheduler implements CandidateOwner, WaitingRoom {
     this.armTurn()
   }
 
-  /** Those who wait for a lane and whom `leaves` names choose again. */
-  reconsider(leaves: (candidate: Candidate) => boolean): void {
-    this.redraw(leaves)
+  /** Those who wait for a lane (of that source, where one is named) and whom `leaves` names choose again. */
+  reconsider(leaves: (candidate: Candidate) => boolean, source?: string): void {
+    this.redraw(leaves, source)
     this.armTurn()
   }
 
@@ -333,8 +333,9 @@ export class Scheduler implements CandidateOwner, WaitingRoom {
     else void this.arrive(candidate)
   }
 
-  private redraw(leaves: (candidate: Candidate) => boolean): void {
+  private redraw(leaves: (candidate: Candidate) => boolean, source?: string): void {
     for (const lane of [...this.parts.lanes.crowded()]) {
+      if (source !== undefined && lane.name.source !== source) continue
       for (const candidate of lane.remove(leaves)) this.choose(candidate)
     }
   }

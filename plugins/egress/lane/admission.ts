@@ -126,8 +126,12 @@ export class SharedAdmission implements Admission {
     this.parts.link.send((redis) => redis.renewLeases(leases, totalLeases, leaseTtlMs, totalCap, ...list))
   }
 
-  /** Redis is back: gives back what it may have granted to nobody. */
+  /** Redis is back: adds what was taken of allowances meanwhile, gives back what it may have granted to nobody. */
   rejoin(): void {
+    const { link, keys } = this.parts
+    for (const { lane, day, used } of this.local.warmed()) {
+      link.send((redis) => redis.incrby(keys.warmed(lane.source, lane.provider, day), used))
+    }
     this.local.clear()
     for (const returned of this.doubtful.splice(0)) this.release(returned)
   }

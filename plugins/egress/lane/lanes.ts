@@ -97,6 +97,11 @@ export class Lanes<W extends Waiting> {
     return this.lanes.get(lane)?.load ?? { open: 0, minute: 0, busy: false }
   }
 
+  /** Workers that shared the Redis when it was asked last. */
+  get workersSeen(): number {
+    return this.workers
+  }
+
   /** Limits may have changed. */
   reconfigure(): void {
     for (const lane of this.lanes.values()) lane.mayHaveRoom()

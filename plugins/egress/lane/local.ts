@@ -8,6 +8,7 @@ import { minute } from '@sluice/core/shaping/rate'
 import type { LaneName } from './ruling'
 
 interface Kept {
+  readonly lane: LaneName
   dues: Record<string, number>
   warmup: { readonly day: number; readonly used: number }
 }
@@ -33,7 +34,7 @@ export class LocalAdmission {
 
   admit({ lane, rules, ids, messages, held, heldTotal }: LocalOrder): AdmissionAnswer {
     const now = this.now()
-    const kept = this.lanes.get(lane.key) ?? { dues: {}, warmup: { day: 0, used: 0 } }
+    const kept = this.lanes.get(lane.key) ?? { lane, dues: {}, warmup: { day: 0, used: 0 } }
     const total = this.totals.get(lane.provider) ?? {}
     const known = { ...kept.dues, ...total }
     const dues = Object.fromEntries(
@@ -43,10 +44,19 @@ export class LocalAdmission {
     const answer = admit(state, rules, { now, ttl: heldForEver, ids, messages })
     const after = Object.entries(answer.state.dues)
     const ofLane = after.filter(([name]) => name.startsWith('lane:'))
-    this.lanes.set(lane.key, { dues: { ...kept.dues, ...Object.fromEntries(ofLane) }, warmup: answer.state.warmup })
+    this.lanes.set(lane.key, {
+      lane,
+      dues: { ...kept.dues, ...Object.fromEntries(ofLane) },
+      warmup: answer.state.warmup,
+    })
     const ofTotal = after.filter(([name]) => name.startsWith('total:'))
     if (ofTotal.length > 0) this.totals.set(lane.provider, { ...total, ...Object.fromEntries(ofTotal) })
     return answer
+  }
+
+  /** What was taken of each day's warm-up allowance. */
+  *warmed(): Iterable<{ readonly lane: LaneName; readonly day: number; readonly used: number }> {
+    for (const { lane, warmup } of this.lanes.values()) if (warmup.used > 0) yield { lane, ...warmup }
   }
 
   clear(): void {

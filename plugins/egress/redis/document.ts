@@ -1,31 +1,35 @@
-// The routing document in force. Read at start and whenever its channel says that there is a new one; looked at every
-// two seconds besides, in case a notice was lost. A document that is not valid changes nothing: the last good one
-// stays, and so it does when Redis is away or has lost it.
+// A document in Redis that this worker goes by. Read at start and whenever its channel says that there is a new one;
+// looked at every two seconds besides, in case a notice was lost. A document that is not valid changes nothing: the
+// last good one stays, and so it does when Redis is away or has lost it.
 
 import { messageOf } from '@sluice/core/errors'
-import type { RedisKeys } from '@sluice/core/redis/keys'
-import { routingSchema, type RoutingDocument } from '@sluice/core/routing/table'
 
-import type { LinkLog, RedisLink } from '../redis/link'
+import type { LinkLog, RedisLink } from './link'
 
 const pollMs = 2000
 
-export class RoutingSubscription {
-  /** What Redis held when it was read last: only a change is parsed. */
+export interface DocumentParts {
+  readonly link: RedisLink
+  readonly key: string
+  /** Says that there is a new one. */
+  readonly channel: string
+  readonly log: LinkLog
+  /** Takes a new text; throws where it is not valid. */
+  readonly take: (text: string) => void
+}
+
+export class DocumentSubscription {
+  /** What Redis held when it was read last: only a change is taken. */
   private text: string | undefined
   private poll: NodeJS.Timeout | undefined
   private reading = false
   private again = false
   private readonly firstRead = new Gate()
 
-  constructor(
-    private readonly link: RedisLink,
-    private readonly keys: RedisKeys,
-    private readonly log: LinkLog,
-    private readonly swap: (document: RoutingDocument) => void,
-  ) {
+  constructor(private readonly parts: DocumentParts) {
+    const { link, channel } = parts
     link.onReturn(() => void this.read())
-    link.subscribe(keys.routingChannel, () => void this.read())
+    link.subscribe(channel, () => void this.read())
   }
 
   start(): void {
@@ -57,9 +61,10 @@ export class RoutingSubscription {
   }
 
   private async readOnce(): Promise<void> {
+    const { link, key } = this.parts
     let text: string | null
     try {
-      text = await this.link.run((redis) => redis.get(this.keys.routing))
+      text = await link.run((redis) => redis.get(key))
     } catch {
       return // away: the link has said so; its return reads again
     }
@@ -71,11 +76,11 @@ export class RoutingSubscription {
   }
 
   private take(text: string): void {
+    const { key, log, take } = this.parts
     try {
-      const document = routingSchema.parse(JSON.parse(text))
-      this.swap(document)
+      take(text)
     } catch (thrown) {
-      this.log.error(`SLUICE_REDIS_CONTENT: ${this.keys.routing}: ${messageOf(thrown)}; the last good document stays`)
+      log.error(`SLUICE_REDIS_CONTENT: ${key}: ${messageOf(thrown)}; the last good document stays`)
     }
   }
 }
