@@ -9,6 +9,7 @@ export const errorCodes = {
   SLUICE_REDIS_AWAY: { retry: true, says: 'Redis does not answer' },
   SLUICE_REDIS_CONTENT: { retry: false, says: 'a document in Redis does not have the expected shape' },
   SLUICE_ROUTING_CONFLICT: { retry: true, says: 'another writer published a newer routing table' },
+  SLUICE_ACTION_OVER: { retry: false, says: 'the action has been undone already, or has changed nothing' },
   SLUICE_SPOOL_FULL: { retry: true, says: 'the spool has reached its size limit' },
   SLUICE_SPOOL_UNWRITABLE: { retry: true, says: 'the spool cannot be written' },
   SLUICE_SPOOL_SEGMENT: { retry: false, says: 'a spool segment cannot be read or ingested' },

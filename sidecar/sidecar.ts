@@ -13,6 +13,7 @@ import type { Redis } from 'ioredis'
 import { messageOf } from '@sluice/core/errors'
 import { redisKeys } from '@sluice/core/redis/keys'
 
+import { Actions } from './actions/actions'
 import { Changes } from './changes/changes'
 import { Trail } from './changes/trail'
 import { removeAddress, writeAddress } from './http/address'
@@ -64,6 +65,7 @@ export class Sidecar {
   private readonly trail: Trail
   private readonly changes: Changes
   private readonly parked: ParkedExchange
+  private readonly actions: Actions
   private readonly restarts: Restarts
   private readonly feedback: FeedbackLoop
   private readonly suppressions: SuppressionList
@@ -121,6 +123,7 @@ export class Sidecar {
     this.trail = new Trail({ record: (row) => this.record(row), log })
     this.changes = new Changes({ publisher: this.publisher, trail: this.trail })
     this.parked = new ParkedExchange({ redis: this.redis, keys, log })
+    this.actions = new Actions({ redis: this.redis, keys, trail: this.trail, log })
     this.publisher.onPublished((published) => this.keep(published))
     this.feedback = new FeedbackLoop({
       configuration,
@@ -314,6 +317,7 @@ export class Sidecar {
       changes: this.changes,
       trail: this.trail,
       parked: this.parked,
+      actions: this.actions,
       scorer: this.scorer,
       audit: this.journals.audit,
       suppressions: this.suppressions,

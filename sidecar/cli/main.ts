@@ -6,6 +6,7 @@ import { Command } from 'commander'
 import { messageOf, SluiceError } from '@sluice/core/errors'
 
 import { version } from '../version'
+import { addActionCommands } from './actions'
 import { checkFolder } from './check'
 import { Refusal } from './client'
 import { addCommands, type Common } from './commands'
@@ -42,6 +43,7 @@ addCommands(program, say)
 addFeedbackCommands(program, say)
 addWarmupCommands(program, say)
 addParkedCommands(program, say)
+addActionCommands(program, say)
 
 const give = (error: unknown): void => {
   const code = error instanceof SluiceError ? error.code : 'SLUICE_INTERNAL'

@@ -2,6 +2,7 @@
 
 import type { Registry } from 'prom-client'
 
+import type { Actions } from '../actions/actions'
 import type { Changes } from '../changes/changes'
 import type { Trail } from '../changes/trail'
 import type { LiveConfiguration } from '../config/live'
@@ -24,6 +25,7 @@ export interface Services {
   readonly database: Database
   readonly publisher: RoutingPublisher
   readonly changes: Changes
+  readonly actions: Actions
   readonly trail: Trail
   readonly parked: ParkedExchange
   readonly scorer: Scorer

@@ -17,6 +17,7 @@ interface Bond {
 }
 
 export class Bonds implements Closure {
+  readonly name = 'retry'
   private readonly bonds = new WeakMap<HMail, Bond>()
 
   /** Only `source` may take it; `others` are all the rest. */
@@ -43,7 +44,9 @@ export class Bonds implements Closure {
     return this.bonds.get(hmail)?.word ?? ''
   }
 
-  closed({ hmail }: Candidate, now: number): ReadonlySet<string> {
+  /** Nothing for a mail that an operator has moved: his word counts. */
+  closed({ hmail, moved }: Candidate, now: number): ReadonlySet<string> {
+    if (moved) return nothingClosed
     const bond = this.bonds.get(hmail)
     return bond && now < bond.until ? bond.closed : nothingClosed
   }

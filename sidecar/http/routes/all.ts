@@ -3,6 +3,7 @@
 import { openApiRoute } from '../openapi'
 import type { Route } from '../route'
 import type { Services } from '../services'
+import { actionRoutes } from './actions'
 import { auditRoutes } from './audit'
 import { healthRoutes } from './health'
 import { inboxRoutes } from './inbox'
@@ -22,6 +23,7 @@ export const allRoutes = (services: Services): Route[] => {
     ...weightRoutes(services),
     ...steeringRoutes(services),
     ...parkedRoutes(services),
+    ...actionRoutes(services),
     ...scoreRoutes(services),
     ...outcomeRoutes(services),
     ...warmupRoutes(services),
