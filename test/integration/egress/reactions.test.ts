@@ -73,13 +73,12 @@ const startFleet = async (limits: string, further = 1, options: Partial<SluiceOp
       const timer = setInterval(() => {
         for (const domain of domains) all.push(sendOne(`user${sent}@${domain}`))
       }, everyMs)
-      onTestFinished(() => clearInterval(timer))
-      return {
-        stop: async () => {
-          clearInterval(timer)
-          await Promise.all(all)
-        },
+      const stop = async () => {
+        clearInterval(timer)
+        await Promise.all(all)
       }
+      onTestFinished(stop)
+      return { stop }
     },
     actions: async () => Object.values(await redis.hgetall(redisKeys().actionLog)).map(parseAction),
   }
