@@ -14,7 +14,7 @@ import { writeQueueFile } from '../../harness/queue-file'
 import { harakaOptions, readSpool } from '../../harness/sluice'
 import { submit } from '../../harness/submit'
 
-const domains = ['wait', 'gray', 'moved', 'stays', 'content', 'brief', 'late', 'kill', 'returns', 'closed']
+const domains = ['wait', 'quick', 'gray', 'moved', 'stays', 'content', 'brief', 'late', 'kill', 'returns', 'closed']
 
 const internet = `
 providers:
@@ -42,6 +42,8 @@ const retry = `retry:
     by_class: { greylisted: [2s], mailbox_full: [2s] }
     min_wait: 2s
     jitter: 0
+providers:
+  quick: { mx: [.quick.test], retry: { schedule: [2s] } }
 streams:
   nimble: { move_on_block: true }
   brief: { max_age: 10s }
@@ -116,6 +118,7 @@ describe('a refused mail', () => {
   test.concurrent.each([
     ['comes back when it is told to', 'told@wait.test', '450 4.7.1 Please try again in 4 seconds', 4000],
     ['not before the shortest wait', 'soon@wait.test', '450 4.7.1 Please try again in 1 second', 2000],
+    ['on the schedule of its provider', 'user@quick.test', '451 4.3.0 Internal error', 2000],
     ['on the schedule of its class', 'full@wait.test', '452 4.2.2 Mailbox full', 2000],
   ])('%s', async (_, address, reply, least) => {
     await send(address, 'bulk', [reply])

@@ -78,8 +78,8 @@ test.concurrent('a mail comes back at the time decided, not on the next interval
 })
 
 test.concurrent('a refusal for good is a deferral where another way may be tried at once', async () => {
-  await send({ 'moved@one.test': ['550 5.7.1 elsewhere'] })
-  await story('moved@one.test', ['1 deferred 550', '2 delivered 250'])
+  await send({ 'moved@one.test': ['550 5.7.1 elsewhere', '450 4.7.1 elsewhere'] })
+  await story('moved@one.test', ['1 deferred 550', '2 deferred 450', '3 delivered 250'])
 })
 
 test.concurrent('recipients who fare differently each go their own way', async () => {
