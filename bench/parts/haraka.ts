@@ -23,6 +23,10 @@ export interface HarakaPlan {
   readonly folder?: string
   /** Of its keys in Redis. */
   readonly prefix?: string
+  /** Worker processes; absent = a single process. */
+  readonly workers?: number
+  /** Files of config/ in place of those made here. */
+  readonly files?: Readonly<Record<string, string>>
   /** Local plugins that come before all others: name to source. */
   readonly plugins?: Readonly<Record<string, string>>
 }
@@ -75,12 +79,13 @@ export class Haraka {
     const config = (name: string): string => path.join(folder, 'config', name)
     await cp(path.join(packageFolder, 'config/connection.ini'), config('connection.ini'))
     const files: Record<string, string> = {
-      'smtp.ini': `listen=127.0.0.1:${port}\nnodes=0\n`,
+      'smtp.ini': `listen=127.0.0.1:${port}\nnodes=${plan.workers ?? 0}\n`,
       'log.ini': '[main]\nlevel=warn\n',
       'outbound.ini': `concurrency_max=${plan.kind === 'sluice' ? 500 : plan.limit}\nlocal_mx_ok=true\n`,
       me: 'bench.test\n',
       plugins: [...Object.keys(plan.plugins ?? {}), ...plugins[plan.kind]].join('\n') + '\n',
       ...(plan.kind === 'sluice' ? sluiceFiles(plan) : {}),
+      ...plan.files,
     }
     await Promise.all(Object.entries(files).map(([name, text]) => writeFile(config(name), text)))
     await writeFile(path.join(folder, 'plugins/bench-relay.js'), relay)
