@@ -8,6 +8,7 @@
 
 import type { ConfigDocument } from '../config/document'
 import type { ShapingConfig } from '../config/shaping'
+import { sayDuration } from './duration'
 import type { QuietSpan } from './quiet'
 import { day, hour, minute, second, sayRate, type Rate } from './rate'
 import { defaultReaction, type Reaction } from './reaction'
@@ -207,7 +208,15 @@ export interface LimitLine {
 
 /** What `sluice check` prints: every value with where it comes from. */
 export const explainLimits = ({ limits, origins }: MergedLimits): LimitLine[] =>
-  [...origins].map(([name, origin]) => ({ name, value: say(valueOf(limits, name)), origin: sayOrigin(origin) }))
+  [...origins].map(([name, origin]) => ({
+    name,
+    value: say(valueOf(limits, name), durations.test(name) ? sayDuration : String),
+    origin: sayOrigin(origin),
+  }))
+
+/** What is kept in milliseconds. */
+const durations =
+  /^(timeouts\..+|retry\.(schedule|by_class|m.+)|reaction\.(close_(for|max)|breath|probe_(after|max)|breaker_(wait|max)))$/
 
 const valueOf = (limits: CompleteLimits, name: string): unknown => {
   const [key = '', inner] = name.split('.')
@@ -217,9 +226,18 @@ const valueOf = (limits: CompleteLimits, name: string): unknown => {
 
 const isRate = (value: unknown): value is Rate => typeof value === 'object' && value !== null && 'window_ms' in value
 
-const say = (value: unknown): string => {
+const say = (value: unknown, sayNumber: (value: number) => string): string => {
   if (value === undefined) return 'none'
-  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(say).join(', ')
+  if (typeof value === 'number') return sayNumber(value)
+  if (typeof value === 'string') return value
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map((one) => say(one, sayNumber)).join(', ')
   if (isRate(value)) return sayRate(value)
-  return typeof value === 'string' ? value : JSON.stringify(value)
+  if (!isListed(value)) return JSON.stringify(value)
+  return Object.entries(value)
+    .map(([key, one]) => `${key}: ${say(one, sayNumber)}`)
+    .join('; ')
 }
+
+/** Lists by name, as retries by class are. */
+const isListed = (value: unknown): value is Readonly<Record<string, unknown[]>> =>
+  typeof value === 'object' && value !== null && Object.values(value).every(Array.isArray)

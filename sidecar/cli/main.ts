@@ -11,6 +11,7 @@ import { checkFolder } from './check'
 import { Refusal } from './client'
 import { addCommands, type Common } from './commands'
 import { addFeedbackCommands } from './feedback'
+import { limitsOfLane, showLimits } from './limits'
 import { addParkedCommands } from './parked'
 import { addWarmupCommands } from './warmup'
 
@@ -29,8 +30,14 @@ program
   .command('check')
   .description('checks every configuration file')
   .option('-c, --config <folder>', 'Haraka directory or its config folder')
-  .action(async (own: { config?: string }) => {
+  .option('--limits <lane>', 'the limits of [SOURCE@]PROVIDER and where each value comes from')
+  .action(async (own: { config?: string; limits?: string }) => {
     const { config, json } = program.opts<Common>()
+    if (own.limits !== undefined) {
+      const found = await limitsOfLane(own.config ?? config, own.limits)
+      say(json ? JSON.stringify(found, undefined, 2) : showLimits(found))
+      return
+    }
     const { good, absent, complaints } = await checkFolder(own.config ?? config)
     if (json) say(JSON.stringify({ good, absent, complaints }, undefined, 2))
     else {

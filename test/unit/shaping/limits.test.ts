@@ -86,6 +86,13 @@ describe('merged limits', () => {
       value: '20/s, 1000/min',
       origin: 'provider, shaping.yaml:5',
     })
+    expect(lines).toContainEqual(expect.objectContaining({ name: 'timeouts.dot', value: '5m' }))
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        name: 'retry.by_class',
+        value: 'greylisted: 5m, 5m, 10m, 20m, 40m, 1h; mailbox_full: 1h, 2h, 4h, 8h',
+      }),
+    )
     expect(lines).toContainEqual({ name: 'tls', value: 'opportunistic', origin: 'built in' })
     expect(lines).toContainEqual({ name: 'total.connection_limit', value: 'none', origin: 'built in' })
   })
