@@ -72,7 +72,7 @@ export const startSluice = async (options: SluiceOptions): Promise<SluiceStack> 
     lab,
     redis,
     haraka,
-    publish: (document) => publishText(redis.url, routingText(document)),
+    publish: (document) => publishRouting(redis.url, document),
     publishText: (text) => publishText(redis.url, text),
     restart: async () => {
       await stack.haraka.end()
@@ -93,6 +93,12 @@ export const startSluice = async (options: SluiceOptions): Promise<SluiceStack> 
   onTestFinished(() => stack.haraka.stop())
   return stack
 }
+
+/** Publishes a routing document as the sidecar would. */
+export const publishRouting = (
+  url: string,
+  document: Partial<RoutingDocument> & { readonly version: number },
+): Promise<void> => publishText(url, routingText(document))
 
 const routingText = (document: Partial<RoutingDocument> & { readonly version: number }): string =>
   JSON.stringify(

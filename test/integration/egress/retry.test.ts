@@ -11,10 +11,23 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { FakeReceiver, type Action } from '../../harness/fake-receiver'
 import { HarakaProcess, type HarakaOptions } from '../../harness/haraka'
 import { writeQueueFile } from '../../harness/queue-file'
-import { harakaOptions, readSpool } from '../../harness/sluice'
+import { harakaOptions, publishRouting, readSpool } from '../../harness/sluice'
 import { submit } from '../../harness/submit'
 
-const domains = ['wait', 'quick', 'gray', 'moved', 'stays', 'content', 'brief', 'late', 'kill', 'returns', 'closed']
+const domains = [
+  'wait',
+  'quick',
+  'gray',
+  'shaded',
+  'moved',
+  'stays',
+  'content',
+  'brief',
+  'late',
+  'kill',
+  'returns',
+  'closed',
+]
 
 const internet = `
 providers:
@@ -62,7 +75,7 @@ const answer = (client: string, address: string): Action | undefined => {
   if (domain === 'moved.test' || domain === 'stays.test') return client === sources.first ? blocked(client) : undefined
   if (domain === 'content.test')
     return client === sources.first ? '554 5.7.1 Message rejected as spam content' : undefined
-  if (domain !== 'gray.test') return told.get(address)?.shift()
+  if (domain !== 'gray.test' && domain !== 'shaded.test') return told.get(address)?.shift()
   const known = triples.has(`${client} ${address}`)
   triples.add(`${client} ${address}`)
   return known ? undefined : `450 4.2.0 <${address}>: Recipient address rejected: Greylisted`
@@ -135,6 +148,17 @@ describe('a refused mail', () => {
       expect(first).toMatchObject({ class: 'greylisted' })
       expect(second?.source).toBe(first?.source)
     }
+  })
+
+  test.concurrent('waits for the source that was greylisted as long again, then goes by another', async () => {
+    await send('user@shaded.test', 'bulk')
+    const [{ source = '', provider = '' } = {}] = await story('user@shaded.test', ['deferred'])
+    const term = { id: 'away', source, provider, author: 'test', reason: 'test', since: 0 }
+    await publishRouting(redis.url, { version: 1, suspensions: [term] })
+    const attempts = await story('user@shaded.test', ['deferred', 'deferred', 'delivered'])
+    const other = source === 'first' ? 'second' : 'first'
+    expect(attempts.map((one) => one.source)).toEqual([source, other, other])
+    expect(waitOf(attempts)).toBeGreaterThanOrEqual(4000)
   })
 
   test.concurrent('goes by another source at once when the address is blocked and its stream allows it', async () => {
