@@ -2,71 +2,12 @@
 // of another worker without polling, and while Redis is away everybody goes by its share.
 
 import { redisKeys } from '@sluice/core/redis/keys'
-import { builtIn } from '@sluice/core/shaping/limits'
 import { startRedis, type RedisServer } from '@sluice/run/redis'
 import type { Lease } from 'haraka-plugin-sluice-host'
 import { Redis } from 'ioredis'
 import { expect, onTestFinished, test, vi } from 'vitest'
 
-import { Lanes } from '../../../plugins/egress/lane/lanes'
-import { ConfiguredRulings } from '../../../plugins/egress/lane/ruling'
-import type { Waiting } from '../../../plugins/egress/lane/waiting'
-import { RedisLink } from '../../../plugins/egress/redis/link'
-
-class Mail implements Waiting {
-  readonly tenant = 'acme'
-  readonly stream = 'bulk'
-  readonly queued = 0
-  lease: Lease | undefined
-  parked = false
-
-  constructor(private readonly onGrant: (mail: Mail) => void = () => undefined) {}
-
-  grant(lease: Lease): void {
-    this.lease = lease
-    this.onGrant(this)
-  }
-
-  park(): void {
-    this.parked = true
-  }
-}
-
-interface Worker {
-  readonly lanes: Lanes<Mail>
-  readonly link: RedisLink
-}
-
-const silent = { notice: () => undefined, error: () => undefined }
-let workers = 0
-
-const workerOn = async (
-  server: RedisServer,
-  limit: () => number,
-  takeIdle: () => Lease | undefined = () => undefined,
-): Promise<Worker> => {
-  const link = new RedisLink({ url: server.url }, silent)
-  const lanes = new Lanes<Mail>({
-    link,
-    keys: redisKeys(),
-    log: silent,
-    worker: `worker${++workers}`,
-    now: Date.now,
-    rulings: new ConfiguredRulings(() => ({ ...builtIn, connection_limit: limit() })),
-    shares: { tenant: () => 1, stream: () => 1, liking: () => 0 },
-    idle: () => 0,
-    takeIdle,
-    returnLease: (lease) => lease.release(),
-  })
-  onTestFinished(() => {
-    lanes.stop()
-    link.close()
-  })
-  link.open()
-  lanes.start()
-  await vi.waitFor(() => expect(link.present).toBe(true), { interval: 5 })
-  return { lanes, link }
-}
+import { Mail, workerOn, type Worker } from '../../harness/lanes'
 
 const redis = async (): Promise<RedisServer> => {
   const server = await startRedis()
@@ -81,7 +22,7 @@ test('a limit of 5 holds over three workers, and 300 mails all get their turn', 
   let open = 0
   let most = 0
   let done = 0
-  const fleet = await Promise.all([1, 2, 3].map(() => workerOn(server, () => 5)))
+  const fleet = await Promise.all([1, 2, 3].map(() => workerOn(server, () => ({ connection_limit: 5 }))))
   for (const { lanes } of fleet) {
     for (let n = 0; n < 100; n++) {
       lanes.admit(
@@ -111,7 +52,10 @@ test('a limit of 5 holds over three workers, and 300 mails all get their turn', 
 
 test('a lease given back by one worker wakes a mail that waits at another', async () => {
   const server = await redis()
-  const [here, there] = await Promise.all([workerOn(server, () => 1), workerOn(server, () => 1)])
+  const [here, there] = await Promise.all([
+    workerOn(server, () => ({ connection_limit: 1 })),
+    workerOn(server, () => ({ connection_limit: 1 })),
+  ])
   const first = new Mail()
   here.lanes.admit('a', 'one.test', first)
   await soon(() => expect(first.lease).toBeDefined())
@@ -126,7 +70,7 @@ test('a lease given back by one worker wakes a mail that waits at another', asyn
 
 test('mails are served in the order in which they came', async () => {
   const server = await redis()
-  const { lanes } = await workerOn(server, () => 2)
+  const { lanes } = await workerOn(server, () => ({ connection_limit: 2 }))
   const order: number[] = []
   for (let n = 0; n < 50; n++) {
     lanes.admit(
@@ -144,7 +88,7 @@ test('mails are served in the order in which they came', async () => {
 
 test('a release counts once, however often it is called', async () => {
   const server = await redis()
-  const { lanes } = await workerOn(server, () => 1)
+  const { lanes } = await workerOn(server, () => ({ connection_limit: 1 }))
   const mails = [new Mail(), new Mail(), new Mail()]
   for (const mail of mails) lanes.admit('a', 'one.test', mail)
   await soon(() => expect(mails[0]?.lease).toBeDefined())
@@ -158,7 +102,7 @@ test('a release counts once, however often it is called', async () => {
 test('a wider limit lets waiting mails go at once, a narrower one waits for releases', async () => {
   const server = await redis()
   let limit = 1
-  const { lanes } = await workerOn(server, () => limit)
+  const { lanes } = await workerOn(server, () => ({ connection_limit: limit }))
   const mails = Array.from({ length: 6 }, () => new Mail())
   for (const mail of mails) lanes.admit('a', 'one.test', mail)
   const granted = () => mails.filter((mail) => mail.lease).length
@@ -178,11 +122,11 @@ test('a wider limit lets waiting mails go at once, a narrower one waits for rele
 
 test('while Redis is away each worker goes by its share, and is back in step afterwards', async () => {
   const server = await redis()
-  const here = await workerOn(server, () => 6)
+  const here = await workerOn(server, () => ({ connection_limit: 6 }))
   const client = new Redis(server.url)
   await vi.waitFor(async () => expect(await client.zcard(redisKeys().workers)).toBe(1))
   // The second one's heartbeat on connecting tells it of both.
-  const there = await workerOn(server, () => 6)
+  const there = await workerOn(server, () => ({ connection_limit: 6 }))
   await vi.waitFor(async () => expect(await client.zcard(redisKeys().workers)).toBe(2))
   const warm = new Mail((mail) => setImmediate(() => mail.lease?.release()))
   here.lanes.admit('a', 'warm.test', warm)
@@ -208,12 +152,8 @@ test('while Redis is away each worker goes by its share, and is back in step aft
 test('idle connections of a worker without mail are given up for one that has some', async () => {
   const server = await redis()
   const idle: Lease[] = []
-  const rich = await workerOn(
-    server,
-    () => 4,
-    () => idle.pop(),
-  )
-  const poor = await workerOn(server, () => 4)
+  const rich = await workerOn(server, () => ({ connection_limit: 4 }), { takeIdle: () => idle.pop() })
+  const poor = await workerOn(server, () => ({ connection_limit: 4 }))
   // Connections that have carried their mail are idle and keep their lease, as host keeps them.
   const mails = Array.from({ length: 4 }, () => new Mail())
   for (const mail of mails) rich.lanes.admit('a', 'one.test', mail)
@@ -242,10 +182,10 @@ test('two busy workers share a lane, and with one lease they take turns', async 
         }),
       )
     }
-    const first = await workerOn(server, () => limit)
+    const first = await workerOn(server, () => ({ connection_limit: limit }))
     for (let n = 0; n < 8; n++) keepBusy(first, 2000)
     await soon(() => expect(done.get(first) ?? 0).toBeGreaterThan(20))
-    const second = await workerOn(server, () => limit)
+    const second = await workerOn(server, () => ({ connection_limit: limit }))
     for (let n = 0; n < 8; n++) keepBusy(second, 2000)
     await vi.waitFor(() => expect(done.get(second) ?? 0).toBeGreaterThan(20), { timeout: 10_000 })
     for (const { lanes } of [first, second]) for (const lane of lanes.crowded()) lane.remove(() => true)
