@@ -27,6 +27,16 @@ export interface RetryParts {
   readonly dice: () => number
 }
 
+/** What was refused, and what it means. */
+interface Judged {
+  readonly refusal: Refusal
+  /** Of its recipients, in their order. */
+  readonly verdicts: readonly Verdict[]
+  readonly policy: Policy
+  /** ms since 1970 */
+  readonly now: number
+}
+
 const avoidMs = 600_000
 
 export class Retry {
@@ -39,15 +49,15 @@ export class Retry {
     const { hmail, attempt, kind, recipients } = refusal
     const now = this.parts.now()
     const verdicts = recipients.map(({ evidence }) => this.parts.verdictOf(attempt, evidence, kind === 'bounced'))
-    const blocked = this.blockedSources(refusal, verdicts, policy, now)
-    const decision = this.decide(refusal, verdicts, policy, blocked, now)
+    const blocked = this.blockedSources({ refusal, verdicts, policy, now })
+    const decision = this.decide({ refusal, verdicts, policy, now }, blocked)
     if (kind === 'bounced' && decision.kind !== 'move') return undefined
     switch (decision.kind) {
       case 'move':
         this.parts.bonds.keepFrom(hmail, blocked, now + avoidMs)
         return { kind: 'now' }
       case 'retry':
-        this.bind(refusal, decision, policy, now)
+        this.bind(hmail, decision, policy, now)
         return { kind: 'retry', at: decision.at }
       case 'expire':
         return { kind: 'expire', says: `not delivered within ${sayDuration(now - hmail.todo.queue_time)}` }
@@ -56,31 +66,28 @@ export class Retry {
     }
   }
 
-  private decide(
-    { hmail, attempt }: Refusal,
-    verdicts: readonly Verdict[],
-    policy: Policy,
-    blocked: ReadonlySet<string>,
-    now: number,
-  ): RetryDecision {
+  private decide({ refusal, verdicts, policy, now }: Judged, blocked: ReadonlySet<string>): RetryDecision {
+    const { hmail, attempt } = refusal
     if (attempt.noRoute === timeIsOver) return { kind: 'expire' }
-    const { otherWay, dice } = this.parts
     const { source = '', provider = hmail.todo.domain, site = provider } = attempt.route ?? {}
     const { retry: limits } = policy.laneLimits(source, policy.laneProvider(source, provider), site)
     const { max_age, move_on_block = false } = policy.streamShaping(policy.streamOf(hmail)) ?? {}
-    const other = move_on_block && attempt.route ? otherWay(hmail, blocked) : undefined
-    const route = { source, others: other === undefined ? [] : [other], move_on_block }
-    const rest = { attempt: attempt.number, queued: hmail.todo.queue_time, now, dice: dice(), limits, max_age, route }
-    return decideForAll(verdicts.map((verdict) => decideRetry({ verdict, ...rest })))
+    const other = move_on_block && attempt.route ? this.parts.otherWay(hmail, blocked) : undefined
+    const question = {
+      attempt: attempt.number,
+      queued: hmail.todo.queue_time,
+      now,
+      dice: this.parts.dice(),
+      limits,
+      max_age,
+      route: { source, others: other === undefined ? [] : [other], move_on_block },
+    }
+    return decideForAll(verdicts.map((verdict) => decideRetry({ verdict, ...question })))
   }
 
   /** The source of the attempt, its neighbours where the netblock is to blame, and those that were blocked before. */
-  private blockedSources(
-    { hmail, attempt }: Refusal,
-    verdicts: readonly Verdict[],
-    policy: Policy,
-    now: number,
-  ): ReadonlySet<string> {
+  private blockedSources({ refusal, verdicts, policy, now }: Judged): ReadonlySet<string> {
+    const { hmail, attempt } = refusal
     const { bonds } = this.parts
     const source = attempt.route?.source
     const before = bonds.blockedFor(hmail, now) ?? bonds.blockedFor(attempt.hmail, now) ?? []
@@ -89,7 +96,7 @@ export class Retry {
     return new Set([...before, source, ...neighbours])
   }
 
-  private bind({ hmail }: Refusal, { at, only }: RetryDecision & { kind: 'retry' }, policy: Policy, now: number): void {
+  private bind(hmail: HMail, { at, only }: RetryDecision & { kind: 'retry' }, policy: Policy, now: number): void {
     const { bonds } = this.parts
     if (only === undefined || !policy.sources.has(only)) bonds.release(hmail)
     else bonds.keepTo(hmail, only, policy.othersThan(only), at + (at - now))
