@@ -130,7 +130,7 @@ export class SharedAdmission implements Admission {
   rejoin(): void {
     const { link, keys } = this.parts
     for (const { lane, day, used } of this.local.warmed()) {
-      link.send((redis) => redis.incrby(keys.warmed(lane.source, lane.provider, day), used))
+      link.send((redis) => redis.countAllowance(keys.warmed(lane.source, lane.provider, day), used))
     }
     this.local.clear()
     for (const returned of this.doubtful.splice(0)) this.release(returned)

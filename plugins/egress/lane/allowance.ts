@@ -6,8 +6,6 @@ import type { Admission, Answer, Order } from './admission'
 import type { LaneName, WarmupRule, Warmups } from './ruling'
 import type { Admitted } from './waiting'
 
-/** ms after which a shared allowance is asked again at the latest. */
-const longestMs = 60_000
 const dayMs = 86_400_000
 
 export class Allowance {
@@ -23,10 +21,10 @@ export class Allowance {
     const wanted = order.messages + order.ids.length
     const shared = rule && this.isShared(rule) && wanted > 0
     if (!shared || !this.warmups) return this.untilMore(await this.admission.admit(order), rule)
-    const taken = await this.warmups.take(this.lane, rule, wanted)
+    const { taken, wait_ms } = await this.warmups.take(this.lane, rule, wanted)
     if (taken < wanted) {
       this.warmups.giveBack(this.lane, rule, taken)
-      return { ...nothing, waitMs: Math.min(longestMs, rule.pace.interval) }
+      return { ...nothing, waitMs: Math.max(1, wait_ms) }
     }
     const answer = await this.admission.admit(order)
     this.warmups.giveBack(this.lane, rule, wanted - answer.messages - answer.granted)

@@ -63,6 +63,12 @@ export interface WarmupCount {
   readonly wait_ms: number
 }
 
+export interface WarmupTaken {
+  readonly taken: number
+  /** ms until there may be more. */
+  readonly wait_ms: number
+}
+
 export interface Warmups {
   /** undefined where the lane is warm. @param now ms since 1970 */
   warmupOf(lane: LaneName, stream: string, now: number): WarmupRule | undefined
@@ -71,8 +77,8 @@ export interface Warmups {
    * may be closed for this provider within the call, and the lane's mails be removed to go another way.
    */
   counted(lane: LaneName, count: WarmupCount): void
-  /** Takes up to `wanted` messages of a shared count; how many it got. */
-  take(lane: LaneName, rule: WarmupRule, wanted: number): Promise<number>
+  /** Takes up to `wanted` messages of a shared count. */
+  take(lane: LaneName, rule: WarmupRule, wanted: number): Promise<WarmupTaken>
   giveBack(lane: LaneName, rule: WarmupRule, unused: number): void
 }
 

@@ -43,6 +43,7 @@ export interface ScriptCommands {
     interval: number,
     tolerance: number,
   ): Promise<[number, number, number]>
+  countAllowance(count: string, messages: number): Promise<number>
   giveBackAllowance(count: string, due: string, unused: number, interval: number): Promise<number>
   claimClosing(guard: string, scope: string, most: number, hourMs: number): Promise<string[]>
 }
@@ -57,6 +58,7 @@ const names = [
   'teach',
   'claimClosing',
   'takeAllowance',
+  'countAllowance',
   'giveBackAllowance',
 ] as const satisfies (keyof ScriptCommands)[]
 

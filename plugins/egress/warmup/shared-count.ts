@@ -83,14 +83,15 @@ export class SharedCount {
         wait_ms = Math.ceil(token.wait_ms)
       }
     }
-    // What others used since is not known: nothing is said that would outlast the absence.
+    // The share is used up until Redis is back. What others used since is not known, so the count stays as it was.
+    if (taken < wanted && wait_ms === 0) wait_ms = Infinity
     return { taken, day, used: before, wait_ms }
   }
 
   /** Redis is back: what was taken meanwhile is added to its count. */
   private settle(): void {
     for (const { key, taken } of this.alone.values()) {
-      if (taken > 0) this.parts.link.send((redis) => redis.incrby(key, taken))
+      if (taken > 0) this.parts.link.send((redis) => redis.countAllowance(key, taken))
     }
     this.alone.clear()
   }

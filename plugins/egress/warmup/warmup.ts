@@ -9,7 +9,7 @@ import { laneKey, type Configuration } from 'haraka-plugin-sluice-host'
 
 import type { Candidate } from '../candidate'
 import { nothingClosed, type Closure } from '../closure'
-import type { LaneLoad, LaneName, WarmupCount, WarmupRule, Warmups } from '../lane/ruling'
+import type { LaneLoad, LaneName, WarmupCount, WarmupRule, Warmups, WarmupTaken } from '../lane/ruling'
 import { DocumentSubscription } from '../redis/document'
 import type { LinkLog, RedisLink } from '../redis/link'
 import { WarmupBoard } from './board'
@@ -85,14 +85,27 @@ export class Warmup implements Warmups {
     return { ...rule, limit: Math.max(0, rule.limit - this.counts.used(source, provider, rule.day)) }
   }
 
-  counted({ source, provider }: LaneName, count: WarmupCount): void {
-    if (this.parts.link.present) this.learn(source, provider, count)
+  counted(lane: LaneName, count: WarmupCount): void {
+    if (!this.parts.link.present) return
+    const { source, provider } = lane
+    const now = this.parts.now()
+    const wasPaced = this.counts.pacedUntil(source, provider) > now
+    const usedBefore = this.counts.used(source, provider, count.day)
+    this.counts.learn(source, provider, count, now)
+    const governing = this.board.governing(source, provider)
+    const least = governing && this.board.leastLimit(governing, now)
+    const usedUp = least !== undefined && count.used >= least && count.used !== usedBefore
+    if (usedUp || (count.wait_ms > 0 && !wasPaced)) this.sendElsewhere(lane, now)
   }
 
-  async take({ source }: LaneName, rule: WarmupRule, wanted: number): Promise<number> {
-    const { taken, ...count } = await this.shared.take(source, rule, wanted)
-    this.learn(source, rule.counter, count)
-    return taken
+  async take(lane: LaneName, rule: WarmupRule, wanted: number): Promise<WarmupTaken> {
+    const { taken, ...count } = await this.shared.take(lane.source, rule, wanted)
+    const now = this.parts.now()
+    if (this.parts.link.present) this.counts.learn(lane.source, rule.counter, count, now)
+    // Those for whom it was taken still stand in the lane: only where it was refused do they go another way.
+    if (taken < wanted) this.sendElsewhere(lane, now)
+    const usedUp = count.used >= rule.limit && rule.next
+    return { taken, wait_ms: usedUp ? usedUp(count.used) - now : count.wait_ms }
   }
 
   giveBack({ source }: LaneName, rule: WarmupRule, unused: number): void {
@@ -118,19 +131,12 @@ export class Warmup implements Warmups {
     },
   }
 
-  /** Where it becomes clear that there is nothing left for now, those who wait in the lane go another way. */
-  private learn(source: string, counter: string, count: WarmupCount): void {
-    const { now: clock, reconsider } = this.parts
-    const now = clock()
-    const before = this.counts.pacedUntil(source, counter)
-    const usedBefore = this.counts.used(source, counter, count.day)
-    this.counts.learn(source, counter, count, now)
-    const governing = this.board.governing(source, counter)
-    if (!governing || (governing.known && governing.overflow === 'wait')) return
-    const least = this.board.leastLimit(governing, now) ?? Infinity
-    const paced = count.wait_ms > 0 && before <= now
-    const usedUp = count.used >= least && count.used !== usedBefore
-    if (paced || usedUp) reconsider(source, (candidate) => this.shutUntil(source, candidate, now) > now)
+  /** There is nothing left for now: those who wait in the lane and need not choose again. */
+  private sendElsewhere({ source, provider }: LaneName, now: number): void {
+    const { laneProvider, reconsider } = this.parts
+    const waitsHere = ({ destination }: Candidate): boolean =>
+      laneProvider(source, destination?.provider ?? '') === provider
+    reconsider(source, (candidate) => waitsHere(candidate) && this.shutUntil(source, candidate, now) > now)
   }
 
   /** Until when a source is closed to a mail, ms since 1970; 0 = it is not. */
