@@ -74,7 +74,8 @@ export const isBounce = (mail: Mail, prose: string, end: number): boolean => {
   if (bounceSender.test(from) || from === '<>') return bounceWords.test(own) || (titled && own.includes('@'))
   if (isAutoReply(mail, prose) && !mailFailed.test(own)) return false
   if (headers.get('return-path') === '<>') return titled ? bounceWords.test(own) : mailFailed.test(own)
-  return titled && !answers.test(subject) && !personal.test(own) && own.includes('@') && mailFailed.test(own)
+  const written = answers.test(subject) || personal.test(own) || headers.has('list-unsubscribe')
+  return titled && !written && own.includes('@') && mailFailed.test(own)
 }
 
 /** Whether a person's software answered by itself (RFC 3834). */
