@@ -123,7 +123,7 @@ export interface TodoItem {
 
 /** The part of a transaction that becomes queue files. */
 export interface QueuedTransaction {
-  readonly message_stream: MessageStream
+  readonly message_stream?: MessageStream
   readonly rcpt_to: readonly MailAddress[]
 }
 
@@ -209,6 +209,8 @@ export interface OutboundQueue {
     each: (file: string) => Promise<T>,
   ) => Promise<T[]>
   _add_file: (file: string) => Promise<string>
+  /** @returns the new name; throws an Error with the file system's as its cause */
+  rename_to_actual_pid(file: string, parts: QueueFileParts): Promise<string>
   flush_queue: (domain?: string, pid?: number) => Promise<void>
   list_queue(): Promise<({ readonly file: string; readonly domain: string; readonly pid: number | null } | null)[]>
 }

@@ -1,9 +1,6 @@
 // Guard `queue_loader`: a big queue loads in order of age with few descriptors and bounded memory, a mail that is due
 // in 10 s after a restart waits 10 s and not 20, and a file that cannot be read leaves no slot occupied.
 
-import { rename } from 'node:fs/promises'
-import path from 'node:path'
-
 import { messageOf } from '@sluice/core/errors'
 
 import type { HarakaItem, HarakaPlugin, OutboundQueue, QueueFiles } from '../haraka'
@@ -22,6 +19,7 @@ export const installQueueLoader = (haraka: HarakaPlugin, host: HarakaHost): void
   const queue = haraka.haraka_require('outbound/queue')
   const methods = outbound.HMailItem.prototype
   expectShape(queue, { name: 'load_queue_files', mentions: ['exports.rename_to_actual_pid', 'iteratee(item)'] })
+  expectShape(queue, { name: 'rename_to_actual_pid', mentions: ['uid: parts.uid', 'cause: err'] })
   expectShape(queue, { name: '_add_file', mentions: ['exports.cur_time', 'load_queue.push(file)'] })
   expectShape(methods, { name: 'size_file', mentions: ['fs.stat(this.path)', 'this.read_todo()'] })
   expectShape(methods, { name: 'read_todo', mentions: ['todo_bytes', "this.emit('ready')"] })
@@ -98,18 +96,13 @@ const adopt = async (
   qfile: QueueFiles,
   haraka: HarakaPlugin,
 ): Promise<string | undefined> => {
-  const { arrival, uid, next_attempt, attempts } = qfile.parts(file) ?? {}
-  const name = qfile.name({
-    ...(arrival === undefined ? {} : { arrival }),
-    ...(uid === undefined ? {} : { uid }),
-    ...(next_attempt === undefined ? {} : { next_attempt }),
-    ...(attempts === undefined ? {} : { attempts }),
-  })
+  const parts = qfile.parts(file)
+  if (!parts) return undefined
   try {
-    await rename(path.join(queue.queue_dir, file), path.join(queue.queue_dir, name))
-    return name
+    return await queue.rename_to_actual_pid(file, parts)
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') haraka.logerror(`${file}: ${messageOf(thrown)}`)
+    const cause = thrown instanceof Error ? (thrown.cause as NodeJS.ErrnoException | undefined) : undefined
+    if (cause?.code !== 'ENOENT') haraka.logerror(`${file}: ${messageOf(thrown)}`)
     return undefined
   }
 }

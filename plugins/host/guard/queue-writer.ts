@@ -3,7 +3,14 @@
 // 550 there, and the sender gives up.
 
 import type { HarakaHost } from '../host'
-import { reply, type HarakaItem, type HarakaPlugin, type Next, type QueuedTransaction } from '../haraka'
+import {
+  reply,
+  type HarakaItem,
+  type HarakaPlugin,
+  type MessageStream,
+  type Next,
+  type QueuedTransaction,
+} from '../haraka'
 import { messageLimit, noteLines } from '../queue/content'
 import { QueueWriter } from '../queue/writer'
 import { expectShape } from './shape'
@@ -30,7 +37,7 @@ export const installQueueWriter = (haraka: HarakaPlugin, host: HarakaHost): void
   const { createTransaction } = transactions
   transactions.createTransaction = (uuid, settings) => {
     const transaction = createTransaction(uuid, settings)
-    noteLines(transaction.message_stream)
+    if (transaction.message_stream) noteLines(transaction.message_stream)
     return transaction
   }
   methods.discard = function (this: HarakaItem) {
@@ -49,7 +56,7 @@ export const installQueueWriter = (haraka: HarakaPlugin, host: HarakaHost): void
 
   /** Transactions on their way into the queue, by their content: how many files each becomes. */
   const coming = new WeakMap<object, QueuedTransaction>()
-  const announce = (stream: QueuedTransaction['message_stream']): void => {
+  const announce = (stream: MessageStream): void => {
     const transaction = coming.get(stream)
     if (!transaction) return
     coming.delete(stream)
@@ -59,7 +66,8 @@ export const installQueueWriter = (haraka: HarakaPlugin, host: HarakaHost): void
   }
   const { send_trans_email: queueByHaraka } = outbound
   outbound.send_trans_email = function (transaction, next) {
-    coming.set(transaction.message_stream, transaction)
+    // Plugins may queue what is no more than like a transaction.
+    if (transaction.message_stream) coming.set(transaction.message_stream, transaction)
     queueByHaraka.call(this, transaction, next)
   }
 

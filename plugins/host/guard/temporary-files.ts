@@ -20,7 +20,12 @@ export const installTemporaryFiles = (haraka: HarakaPlugin): void => {
 
   queue.delete_dot_files = async () => {
     const started = Date.now() - process.uptime() * 1000
-    for (const file of await readdir(queue.queue_dir)) {
+    // Whoever reads the queue next says the same, and fails for it.
+    const files = await readdir(queue.queue_dir).catch((thrown: unknown) => {
+      haraka.logerror(`${queue.queue_dir}: ${messageOf(thrown)}`)
+      return []
+    })
+    for (const file of files) {
       if (!file.startsWith(qfile.platformDOT) || isBeingWritten(file, qfile, started)) continue
       haraka.logwarn(`removing a temporary file that a dead process left: ${file}`)
       await unlink(path.join(queue.queue_dir, file)).catch((thrown: unknown) => {
