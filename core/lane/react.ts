@@ -2,7 +2,7 @@
 //
 // Rules of the form N in T come first (the operator's, then the built-in ones), then the table of actions. Whatever a
 // rule says, identity and content blame never reach a lane or a source, recipient blame reaches nobody else, and blame
-// of the receiver or the connection moves nothing but the circuit breaker.
+// of the receiver or the connection moves nothing but the circuit breaker, or the window where there were too many.
 
 import type { Blame, Verdict } from '../bounce/verdict'
 import type { Phase } from '../outcome/record'
@@ -125,6 +125,10 @@ const immediate = (incident: Incident, blamed: Scope): Effect | undefined => {
     evidence: [incident.outcome],
   })
   if (verdict.action === 'new_connection') return make('reconnect', laneOf(incident))
+  // Too many of our connections: nobody's reputation, but the lane's window.
+  if (verdict.action === 'fewer_connections' && verdict.blame === 'connection') {
+    return make('connection_refused', laneOf(incident))
+  }
   if (identities.has(verdict.blame) || contents.has(verdict.blame)) return undefined
   if (!senders.has(verdict.blame)) return greeting.has(phase) ? make('connect_failed', laneOf(incident)) : undefined
   if (verdict.class === 'connection_failure' || verdict.class === 'tls_failure') {

@@ -140,6 +140,7 @@ export class Egress {
 
     const judge = new RelayJudge({
       isRelay: (source) => this.policy?.relay(source) !== undefined,
+      isFull: (attempt, evidence) => host.verdictOf(attempt, evidence, false).action === 'fewer_connections',
       failed: (source, why) => this.scheduler.relayFailed(source, why),
       worked: (source) => this.relayWorked(source),
     })

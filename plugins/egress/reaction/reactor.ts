@@ -157,8 +157,9 @@ export class Reactor {
 }
 
 /** What only the circuit breaker is for; another host of the same attempt may do. A relay has a breaker of its own. */
-const isNoAnswer = ({ class: name, blame }: Verdict, { phase }: Evidence): boolean =>
+const isNoAnswer = ({ class: name, blame, action }: Verdict, { phase }: Evidence): boolean =>
   greeting.has(phase) &&
+  action !== 'fewer_connections' &&
   (blame === 'receiver' || blame === 'connection' || name === 'connection_failure' || name === 'tls_failure')
 
 const isClosing = ({ kind }: LaneAction): boolean => kind === 'close' || kind === 'hold'

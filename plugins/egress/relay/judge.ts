@@ -6,6 +6,8 @@ import type { Attempt, Evidence, HMail, Settlement, Undelivered } from 'haraka-p
 
 export interface RelayWatch {
   isRelay(source: string): boolean
+  /** The relay refused because there were too many connections: that narrows its lane, and breaks nothing. */
+  isFull(attempt: Attempt, evidence: Evidence): boolean
   failed(source: string, why: string): void
   worked(source: string): void
 }
@@ -18,9 +20,11 @@ export class RelayJudge {
 
   constructor(private readonly relays: RelayWatch) {}
 
-  undelivered({ route, hmail }: Attempt, tries: readonly Evidence[]): Undelivered {
+  undelivered(attempt: Attempt, tries: readonly Evidence[]): Undelivered {
+    const { route, hmail } = attempt
     if (!route || !this.relays.isRelay(route.source)) return 'defer'
-    this.relays.failed(route.source, sayTry(tries.at(-1)))
+    const last = tries.at(-1)
+    if (!last || !this.relays.isFull(attempt, last)) this.relays.failed(route.source, sayTry(last))
     const count = (this.reroutes.get(hmail) ?? 0) + 1
     this.reroutes.set(hmail, count)
     return count > mostReroutes ? 'defer' : 'reroute'

@@ -61,6 +61,7 @@ describe('a refusal', () => {
       'blocked',
       'from_domain',
     ],
+    ['too many connections', { blame: 'connection', action: 'fewer_connections' }, 'connection_refused', 'lane'],
     ['messages on this connection', { action: 'new_connection' }, 'reconnect', 'lane'],
   ] as const)('for %s acts at its scope', (_name, verdict, kind, scope) => {
     expect(effectOf(verdict)).toMatchObject({ kind, scope: { kind: scope, provider: 'google' }, evidence: ['o1'] })
@@ -121,13 +122,14 @@ describe('a refusal', () => {
     }
   })
 
-  it('never lets the receiver or the connection be more than a matter of the circuit breaker', () => {
+  it('never lets the receiver or the connection be more than a matter of the circuit breaker, or of the window', () => {
     for (const blame of ['receiver', 'connection'] as const) {
       for (const name of bounceClasses) {
         for (const action of bounceActions) {
           for (const phase of phases) {
             const kind = effectOf({ class: name, blame, action }, { phase })?.kind ?? 'connect_failed'
-            expect(['connect_failed', 'reconnect']).toContain(kind)
+            const tooMany = blame === 'connection' && action === 'fewer_connections'
+            expect(['connect_failed', 'reconnect', ...(tooMany ? ['connection_refused'] : [])]).toContain(kind)
           }
         }
       }

@@ -61,3 +61,13 @@ test('limits come out of the file', () => {
   })
   expect(limitsOf(shaping, { source: 'any', provider: 'example.org' })).toMatchObject({ connection_limit: 10 })
 })
+
+test('every rule of the classifier that a trigger names is there', () => {
+  const folder = path.join(__dirname, '../../../core/data/bounce')
+  const triggers = providers.flatMap(([, { reaction }]) => reaction?.triggers ?? [])
+  expect(triggers.length).toBeGreaterThan(0)
+  for (const { on } of triggers) {
+    const [name, id] = on.rule?.split('/') ?? []
+    if (name) expect(readFileSync(path.join(folder, `${name}.yaml`), 'utf8'), on.rule).toMatch(`- id: ${id}\n`)
+  }
+})
