@@ -159,14 +159,15 @@ const ours = async (plan: HarakaPlan, sink: Sink, redis: BenchRedis): Promise<He
     const before = sink.messages
     await operator.suspend()
     const { ms } = await sink.take(before, parked, 900_000)
-    const { seen, again, behind } = sink.order
+    const { seen, again, behind, mean } = sink.order
     console.log(
       `opened: ${((parked / ms) * 1000).toFixed(0)} messages/s, ${((full.child.cpuMs - cpu) / parked).toFixed(2)} ms ` +
-        `CPU a message; ${seen} of ${parked} came, ${again} of them twice, ${behind} places behind at most`,
+        `CPU a message; ${seen} of ${parked} came, ${again} of them twice, ${mean.toFixed(1)} places behind a later one ` +
+        `on average, ${behind} at most`,
     )
     if (seen !== parked || again > 0) throw new Error('mail was lost or came twice')
-    // So many are under way at a time.
-    if (behind > 2 * limit) throw new Error(`out of order: a mail came ${behind} places behind a later one`)
+    // As many are under way as there are connections; one that is slow for a moment is passed by the others.
+    if (mean > limit || behind > Math.max(10 * limit, parked / 100)) throw new Error('mail came out of order')
     return held
   } finally {
     operator.stop()

@@ -1,6 +1,7 @@
 // A receiver for benchmarks, as a process of its own: takes everything, with TLS and PIPELINING, over a line with a
 // round trip time of its own. Arguments: round trip in ms, `tls` or `plain`, and `order` where it is to follow mail to
-// userN@closed.test: how many N it has seen, how many of them again, and how far one came behind a later one at most.
+// userN@closed.test: how many N it has seen, how many of them again, and how far they came behind a later one, at most and
+// all together.
 // Says its port, then its counters when they change: messages taken, connections open now and at most.
 
 import { readFileSync } from 'node:fs'
@@ -20,6 +21,7 @@ const seen = process.argv[4] === 'order' ? new Set<number>() : undefined
 let again = 0
 let latest = -1
 let furthestBehind = 0
+let sumBehind = 0
 
 const follow = (line: string): void => {
   const number = Number(/user(\d+)@closed\.test/.exec(line)?.[1] ?? -1)
@@ -28,6 +30,7 @@ const follow = (line: string): void => {
   seen.add(number)
   latest = Math.max(latest, number)
   furthestBehind = Math.max(furthestBehind, latest - number)
+  sumBehind += latest - number
 }
 
 let messages = 0
@@ -131,7 +134,7 @@ inner.listen(0, '127.0.0.1', () => {
 
 let told = ''
 setInterval(() => {
-  const order = seen ? ` SEEN ${seen.size} AGAIN ${again} BEHIND ${furthestBehind}` : ''
+  const order = seen ? ` SEEN ${seen.size} AGAIN ${again} BEHIND ${furthestBehind} SUM ${sumBehind}` : ''
   const now = `MESSAGES ${messages} CONNECTIONS ${connections} MOST ${mostOpen}${order}`
   if (now !== told) console.log(now)
   told = now

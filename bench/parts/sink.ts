@@ -31,9 +31,9 @@ export class Sink {
   }
 
   /** Of mail to userN@closed.test, where it follows that. */
-  get order(): { readonly seen: number; readonly again: number; readonly behind: number } {
-    const [, seen, again, behind] = this.child.last(/SEEN (\d+) AGAIN (\d+) BEHIND (\d+)/) ?? []
-    return { seen: Number(seen), again: Number(again), behind: Number(behind) }
+  get order(): { readonly seen: number; readonly again: number; readonly behind: number; readonly mean: number } {
+    const [, seen, again, behind, sum] = this.child.last(/SEEN (\d+) AGAIN (\d+) BEHIND (\d+) SUM (\d+)/) ?? []
+    return { seen: Number(seen), again: Number(again), behind: Number(behind), mean: Number(sum) / Number(seen) }
   }
 
   /** Waits for `count` messages more than `from`. */

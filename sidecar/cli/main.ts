@@ -13,6 +13,7 @@ import { addCommands, type Common } from './commands'
 import { addFeedbackCommands } from './feedback'
 import { limitsOfLane, showLimits } from './limits'
 import { addParkedCommands } from './parked'
+import { addTestSource } from './test-source'
 import { addWarmupCommands } from './warmup'
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
@@ -51,6 +52,7 @@ addFeedbackCommands(program, say)
 addWarmupCommands(program, say)
 addParkedCommands(program, say)
 addActionCommands(program, say)
+addTestSource(program, say)
 
 const give = (error: unknown): void => {
   const code = error instanceof SluiceError ? error.code : 'SLUICE_INTERNAL'
