@@ -74,6 +74,7 @@ const settlementOf = (n: number): Settlement => {
         ehlo: 'mta-1.sender.test',
         lease: { id: 'lease', release: () => undefined },
         messages_per_connection: 50,
+        recipients_per_message: 100,
         idle_ms: 10_000,
         timeouts: { connect: 1, banner: 1, mail: 1, rcpt: 1, data: 1, block: 1, dot: 1 },
       },

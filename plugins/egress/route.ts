@@ -36,6 +36,7 @@ export const routeOf = (policy: Policy, { choice, destination, lease, hosts }: W
     ehlo: config?.ehlo ?? me,
     lease,
     messages_per_connection: limits.messages_per_connection,
+    recipients_per_message: limits.recipients_per_message,
     idle_ms: limits.idle_s * 1000,
     timeouts: limits.timeouts,
   }

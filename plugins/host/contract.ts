@@ -94,6 +94,7 @@ export interface Route {
   readonly ehlo: string
   readonly lease: Lease
   readonly messages_per_connection: number
+  readonly recipients_per_message: number
   readonly idle_ms: number
   readonly timeouts: Timeouts
 }

@@ -134,15 +134,41 @@ export class Delivery {
     this.failed = ending.evidence
   }
 
+  /** Sends to all who are open; more recipients than a message may have follow in further ones. */
   private async use(target: Target, session: Session): Promise<void> {
-    const open = this.open()
+    const { recipients, keeping } = this.plan
+    let rest = this.open()
+    for (let first = true; rest.length > 0; first = false) {
+      const sent = await this.send(target, session, rest.slice(0, recipients))
+      rest = rest.slice(recipients)
+      if (rest.length === 0 || (first && !sent)) return
+      if (!session.usable) {
+        this.lost(target, rest)
+      } else if (session.uses >= keeping.messages) {
+        await session.quit()
+        await session.connection.closed
+        await this.visit(target)
+      } else continue
+      return
+    }
+  }
+
+  /** The connection ended before these recipients' message. */
+  private lost(target: Target, recipients: readonly number[]): void {
+    const ending = { ...this.seen(target, 'mail', fault('closed', 'the connection had ended')), target }
+    for (const index of recipients) this.endings[index] = ending
+    this.failed = ending.evidence
+  }
+
+  /** @returns false where nothing has happened, because a kept connection was gone */
+  private async send(target: Target, session: Session, open: readonly number[]): Promise<boolean> {
     const connectionUse = session.uses
     const to = open.flatMap((index) => this.to[index] ?? [])
     await this.lease?.beforeMail?.()
     const result = await transact(session, { from: this.from, to }, this.body)
     session.uses++
     if (!session.usable) await session.connection.closed
-    if (result.stale) return
+    if (result.stale) return false
     this.session = session
     open.forEach((index, position) => {
       const fate = result.fates[position] ?? { phase: 'data', answer: fault('local', 'no answer decided') }
@@ -152,6 +178,7 @@ export class Delivery {
       this.endings[index] = { fate, evidence, target }
       if (mayTryElsewhere(fate)) this.failed = evidence
     })
+    return true
   }
 
   /** Recipients that nobody has decided about, or that another host may still take. */

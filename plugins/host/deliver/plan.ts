@@ -9,6 +9,8 @@ import type { Target } from '../smtp/session'
 export interface Plan {
   readonly targets: readonly Target[]
   readonly keeping: Keeping
+  /** Recipients that one message may have. */
+  readonly recipients: number
   readonly lease?: Lease
 }
 
@@ -54,6 +56,7 @@ export const planOfRoute = (route: Route): Plan => ({
     idle_ms: route.idle_ms,
     messages: route.messages_per_connection,
   },
+  recipients: route.recipients_per_message,
   lease: route.lease,
 })
 
@@ -74,7 +77,7 @@ export const planOfMxList = async (hmail: HarakaItem, haraka: HarakaSettings): P
   const list = hmail.mxlist.splice(0)
   const local = await Promise.all(list.map((mx) => leadsHome(mx, haraka)))
   const targets = list.filter((_, index) => !local[index]).map((mx) => targetOf(mx, hmail, haraka))
-  return { targets: targets.slice(0, targetLimit), keeping: keepingUnrouted }
+  return { targets: targets.slice(0, targetLimit), keeping: keepingUnrouted, recipients: Infinity }
 }
 
 /** Mail for ourselves would go round in circles (outbound.ini local_mx_ok). */

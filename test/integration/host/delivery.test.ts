@@ -38,7 +38,11 @@ const send = async (
   try {
     const result = await new Delivery(
       { pool: new SessionPool(), tls: new TlsSettings(() => ({})) },
-      { targets: [{ ...targetOf(receiver, 0), ...change }], keeping: { lane: '', idle_ms: 0, messages: 1 } },
+      {
+        targets: [{ ...targetOf(receiver, 0), ...change }],
+        keeping: { lane: '', idle_ms: 0, messages: 1 },
+        recipients: 100,
+      },
       from,
       [to],
       wholeBody(Buffer.from(content)),
@@ -142,7 +146,7 @@ test.each([[[]], [['PIPELINING']]])(
     try {
       const result = await new Delivery(
         { pool: new SessionPool(), tls: new TlsSettings(() => ({})) },
-        { targets: receivers.map(targetOf), keeping: { lane: '', idle_ms: 0, messages: 1 } },
+        { targets: receivers.map(targetOf), keeping: { lane: '', idle_ms: 0, messages: 1 }, recipients: 100 },
         address('<s@s.test>'),
         [address('<a@x.test>')],
         wholeBody(Buffer.from(content)),

@@ -61,6 +61,25 @@ test.concurrent('a connection is closed after as many messages as the provider l
   expect(peer.commands.map((one) => count(one, 'MAIL'))).toEqual([3, 3, 1])
 })
 
+test.concurrent(
+  'more recipients than a message may have follow in further messages, over as many connections',
+  async () => {
+    const limits = { limit: 1, idle_ms: 0, recipients_per_message: 2, messages_per_connection: 2 }
+    const { mail, receiver: peer } = await start({}, limits)
+    const names = Array.from({ length: 7 }, (_, n) => `user${n}@x.test`)
+    await mail.submit(names, { from: '' })
+    const [settled] = await mail.settled(1)
+    expect(settled?.recipients.map(({ address, kind }) => `${address} ${kind}`)).toEqual(
+      names.map((name) => `${name} delivered`),
+    )
+    expect(peer.commands.map((one) => [count(one, 'MAIL'), count(one, 'RCPT')])).toEqual([
+      [2, 4],
+      [2, 3],
+    ])
+    expect(peer.mostOpen).toBe(1)
+  },
+)
+
 test.concurrent.each([
   ['closing', { idle_ms: 0 }],
   ['keeping', { idle_ms: 1000 }],

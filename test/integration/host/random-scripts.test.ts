@@ -112,7 +112,7 @@ test('fates agree with the receivers, and nothing leaks', async () => {
           if (lease instanceof CountedLease && !leases.includes(lease)) leases.push(lease)
           const result = await new Delivery(
             tools,
-            { targets, keeping: { lane: 'lane', idle_ms: keep ? 5000 : 0, messages: 4 }, lease },
+            { targets, keeping: { lane: 'lane', idle_ms: keep ? 5000 : 0, messages: 4 }, recipients: 2, lease },
             { ascii: '<s@s.test>', unicode: '<s@s.test>' },
             to.map((address) => ({ ascii: `<${address}>`, unicode: `<${address}>` })),
             wholeBody(Buffer.from(`Subject: ${number}\r\n\r\nhello\r\n`)),

@@ -58,6 +58,7 @@ exports.hook_send_email = function (next, hmail) {
     hosts: route.hosts.map((one) => ({ name: 'mx.test', addresses: ['127.0.0.1'], port: 25, tls: 'none', ...one })),
     bind: { v4: '127.0.0.1' }, ehlo: 'sender.test', lease: granted,
     messages_per_connection: route.messages_per_connection ?? 100, idle_ms: route.idle_ms ?? 0,
+    recipients_per_message: route.recipients_per_message ?? 100,
     timeouts: { ...timeouts, ...route.timeouts },
   }
   next()

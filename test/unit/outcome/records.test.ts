@@ -72,6 +72,7 @@ const route: Route = {
   ehlo: 'src1.test',
   lease: { id: 'l', release: () => undefined },
   messages_per_connection: 10,
+  recipients_per_message: 100,
   idle_ms: 0,
   timeouts: { connect: 1, banner: 1, mail: 1, rcpt: 1, data: 1, block: 1, dot: 1 },
 }
