@@ -10,7 +10,7 @@ import { signReturnPath } from '@sluice/core/identity/return-path'
 import { signToken, type Keyring } from '@sluice/core/identity/token'
 import { unsubscribeLink } from '@sluice/core/identity/unsubscribe-link'
 import { redisKeys } from '@sluice/core/redis/keys'
-import { envelopeLine, reportFileName } from '@sluice/core/spool/report-file'
+import { envelopeLine, reportFileName, type ReportEnvelope } from '@sluice/core/spool/report-file'
 import { startRedis } from '@sluice/run/redis'
 import { openClickHouse } from '@sluice/sidecar/clickhouse/open'
 import { FeedbackIntake } from '@sluice/sidecar/feedback/intake'
@@ -106,7 +106,7 @@ test('ten thousand forged bounces and complaints suppress nobody', { timeout: 18
   // As the plugin writes them, but without waiting ten thousand times for the disk.
   let sequence = 0
   const add = (text: string, rcpt_to: string): Promise<void> => {
-    const envelope = { v: 1, at: Date.now(), client_ip: '', mail_from: '', rcpt_to: [rcpt_to] } as const
+    const envelope: ReportEnvelope = { v: 1, at: Date.now(), client_ip: '', mail_from: '', rcpt_to: [rcpt_to] }
     const name = reportFileName(envelope.at, 'host', 'forger', sequence++)
     return writeFile(path.join(reports.folder, name), envelopeLine(envelope) + text)
   }
