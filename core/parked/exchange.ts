@@ -43,7 +43,6 @@ export const parkedRequestSchema = z.discriminatedUnion('verb', [
   }),
 ])
 export type ParkedRequest = z.infer<typeof parkedRequestSchema>
-export type ParkedVerb = ParkedRequest['verb']
 
 export const parkedGroupSchema = z.strictObject({
   source: name.meta({ description: 'of the lane they wait in; empty where every source is closed to them' }),

@@ -7,7 +7,7 @@ import type { HMail, Lease } from 'haraka-plugin-sluice-host'
 
 import type { Destination } from './destination'
 import type { Waiting } from './lane/waiting'
-import type { Move } from './parked/moves'
+import type { Move } from './parked/move'
 
 /** Haraka's next() of a hook. */
 export type Next = (code?: number, message?: unknown) => void

@@ -9,13 +9,7 @@ import type { HMail } from 'haraka-plugin-sluice-host'
 import type { Candidate } from '../candidate'
 import { nothingClosed, type Closed, type Closure } from '../closure'
 import type { Policy } from '../policy'
-
-/** Where a mail was moved to. */
-export interface Move {
-  readonly pool: string
-  /** Absent: any of the pool. */
-  readonly source?: string
-}
+import type { Move } from './move'
 
 /** Why a mail is not moved. */
 export type MoveRefusal = 'unknown_pool' | 'unknown_source' | 'not_in_pool' | 'unreachable'
