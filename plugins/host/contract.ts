@@ -2,8 +2,8 @@
 // to park mail, and leases that live exactly as long as the connection they paid for.
 //
 // Life of an attempt: egress calls `begin` in send_email and either parks the mail or sets `attempt.route`; host
-// delivers along the route and reports one `Settlement`. Everything else (retry, split of partial failures, DSN) is
-// Haraka's and stays behind this contract.
+// delivers along the route and reports one `Settlement`. When a refused mail is tried again egress says too
+// (`scheduleRetry`); everything else (queue, timer, split of partial failures, DSN) is Haraka's and stays behind this.
 
 import type { RuleSet } from '@sluice/core/bounce/classify'
 import type { Verdict } from '@sluice/core/bounce/verdict'
