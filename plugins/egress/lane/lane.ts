@@ -235,8 +235,10 @@ export class Lane<W extends Waiting = Waiting> implements LeaseOwner {
     else this.parts.returnLease(lease)
   }
 
-  private grant(lease: Lease, { warmup }: Rule): void {
-    const next = warmup ? this.queue.takeBestLiked() : this.queue.take()
+  /** A lane that is being warmed up, or is coming back, is fed with what receivers like best. */
+  private grant(lease: Lease, { warmup, ruling }: Rule): void {
+    const liked = warmup !== undefined || ruling.view.phase === 'half_open'
+    const next = liked ? this.queue.takeBestLiked() : this.queue.take()
     if (next) next.grant(lease)
     else this.parts.returnLease(lease)
   }
