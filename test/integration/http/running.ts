@@ -29,6 +29,8 @@ export interface RunningOptions {
   readonly redisUrl: string
   readonly sidecar?: string
   readonly egress?: string
+  /** shaping.yaml; absent = none */
+  readonly shaping?: string
   /** feedback.yaml; absent = none */
   readonly feedback?: string
   /** Further keys of sluice.yaml. */
@@ -67,6 +69,7 @@ export class Running {
     await mkdir(path.join(folder, 'config'), { recursive: true })
     const files: Record<string, string> = {
       'sluice.yaml': `redis: { url: '${options.redisUrl}' }\n${options.sluice ?? ''}`,
+      ...(options.shaping !== undefined && { 'shaping.yaml': options.shaping }),
       ...(options.feedback !== undefined && { 'feedback.yaml': options.feedback }),
       'egress.yaml': options.egress ?? usualEgress,
       'sidecar.yaml': `http: { port: 0 }\n${options.clickhouseUrl ? `clickhouse: { url: '${options.clickhouseUrl}' }\n` : ''}${options.sidecar ?? ''}`,

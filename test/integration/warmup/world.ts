@@ -34,7 +34,7 @@ import { insertOutcomes, outcome, type Row } from '../score/outcomes'
 
 export const keys = redisKeys('figure6')
 
-/** Small figures that grow by a fifth; the gate knows after some dozens of messages. */
+/** Small figures that grow by an eighth; the gate knows after some dozens of messages. */
 export const plans = Object.fromEntries(
   readPlans(
     'warmup.yaml',
@@ -46,7 +46,7 @@ plans:
     source: test
     scope: lane
     per: day
-    stages: [${Array.from({ length: 30 }, (_, index) => Math.round(20 * 1.2 ** index)).join(', ')}]
+    stages: [${Array.from({ length: 30 }, (_, index) => Math.round(20 * 1.125 ** index)).join(', ')}]
 `,
   ),
 )
