@@ -45,7 +45,7 @@ type Telling = Extract<Reading, { does: 'tell' }>
 const usualEveryMs = 500
 const usualPatienceMs = 5 * 60_000
 const retryMs = 2000
-const batchSize = 200
+const batchSize = 500
 /** The event loop belongs to others too. */
 const breatheEvery = 20
 /** Ids written lately, which ClickHouse may not know yet. */

@@ -1,4 +1,7 @@
-// Anything may arrive: no exception but the coded ones, no super-linear time. Time-boxed.
+// Anything may arrive: no exception but the coded ones, no super-linear time, no growth. Time-boxed.
+
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 
 import { classify } from '@sluice/core/bounce/classify'
 import { maxTextLength } from '@sluice/core/bounce/reply'
@@ -199,5 +202,32 @@ describe('replies of the development set', () => {
       fc.property(fc.constantFrom(...texts), mutation, (text, how) => check(mutate(text, how).toString('utf8'), 550)),
       boxed,
     )
+  })
+})
+
+describe('memory', () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const heapMb = (): number => {
+    collect()
+    return process.memoryUsage().heapUsed / 2 ** 20
+  }
+  /** What a stranger can name: charsets, boundaries, header fields, replies never seen before. */
+  const strange = (n: number): void => {
+    const name = `x-${n.toString(36)}`
+    classify(rules, { code: 550, text: `5.1.1 ${name} <${name}@example.com> is not ${name}`.repeat(20) })
+    const head = `Subject: =?${name}?Q?=E4?=\n${name}: ${'x'.repeat(2000)}\n`
+    const part = `--${name}\nContent-Type: text/plain; charset=${name}\n\nundeliverable \xe4 <${name}@example.com>: 550 no\n`
+    read(
+      Buffer.from(`From: MAILER-DAEMON@x\n${head}Content-Type: multipart/mixed; boundary=${name}\n\n${part}`, 'latin1'),
+    )
+  }
+
+  it('does not grow with what was read', () => {
+    for (let n = 0; n < 1000; n++) strange(n)
+    const before = heapMb()
+    for (let n = 1000; n < 7000; n++) strange(n)
+    // Six thousand mails of 2 KB: kept, they would be 12 MB and more.
+    expect(heapMb() - before).toBeLessThan(5)
   })
 })
