@@ -21,8 +21,8 @@ import { harakaOptions } from '../../harness/sluice'
 
 const long = process.env['SLUICE_LIMITS'] === 'long'
 const workers = long ? 4 : 2
-const messages = long ? 3000 : 300
-const connectionLimit = 20
+const messages = long ? 3000 : 200
+const connectionLimit = long ? 20 : 10
 const rate = 50
 
 // `slow` needs more connections than it may have, `fast` more messages.
@@ -72,7 +72,9 @@ test('one limit over two clusters, with workers killed under load', { timeout: l
     limits: `connection_limit: ${connectionLimit}\n  message_rate: ${rate}/s\n  messages_per_connection: 20`,
   }
   const clusters = await Promise.all([1, 2].map(() => HarakaProcess.start(harakaOptions(options, lab, redis))))
-  for (const haraka of clusters) onTestFinished(() => haraka.stop())
+  onTestFinished(async () => {
+    await Promise.all(clusters.map((haraka) => haraka.stop()))
+  })
   const client = new Redis(redis.url)
   onTestFinished(() => client.disconnect())
   const delay = monitorEventLoopDelay({ resolution: 5 })
@@ -115,14 +117,14 @@ test('one limit over two clusters, with workers killed under load', { timeout: l
       tolerated: most(times, 1000 - tolerance),
     }
   })
-  console.log(JSON.stringify({ tolerance, peaks }))
   for (const { high_water, tolerated } of peaks) {
     expect(high_water).toBeLessThanOrEqual(connectionLimit)
     expect(tolerated).toBeLessThanOrEqual(rate)
   }
-  expect(peaks[0]?.high_water).toBe(connectionLimit)
 
   if (!long) return
+  console.log(JSON.stringify({ tolerance, peaks }))
+  expect(peaks[0]?.high_water).toBe(connectionLimit)
   const leases = ['slow.test', 'fast.test'].map((provider) => redisKeys().lane('a', provider).leases)
   const left = async () => Math.max(...(await Promise.all(leases.map((key) => client.zcard(key)))))
   await vi.waitFor(async () => expect(await left()).toBe(0), { timeout: 60_000, interval: 200 })
