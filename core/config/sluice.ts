@@ -67,8 +67,14 @@ const sluiceSchema = z.strictObject({
   recipient_key: z.union([z.strictObject({ env: z.string() }), z.strictObject({ file: z.string() })]).optional(),
   /** Resolvers asked for MX hosts, as ip or ip:port; absent = the system's. */
   resolvers: z.array(z.string().min(2).max(64)).max(8).default([]),
-  /** Repairs of Haraka's outbound code (docs/haraka); each can be switched off by itself. */
-  host: z.strictObject({ guards: z.partialRecord(z.enum(hostGuards), z.boolean()).default({}) }).prefault({}),
+  host: z
+    .strictObject({
+      /** Repairs of Haraka's outbound code (docs/haraka); each can be switched off by itself. */
+      guards: z.partialRecord(z.enum(hostGuards), z.boolean()).default({}),
+      /** A hook of Sluice that has not answered in so long has failed. Seconds. */
+      hook_timeout_s: z.number().min(1).max(86_400).default(300),
+    })
+    .prefault({}),
 })
 
 export type SluiceConfig = z.output<typeof sluiceSchema>

@@ -154,6 +154,7 @@ export interface HarakaItemMethods {
   get_mx: (this: HarakaItem) => void
   try_deliver: (this: HarakaItem) => void
   discard: (this: HarakaItem) => void
+  send_email_respond: (this: HarakaItem, code: number, seconds: unknown) => void
   temp_fail: (this: HarakaItem, why: string, details?: FailureDetails) => void
   bounce: (this: HarakaItem, why: string, details?: FailureDetails) => void
   deferred_respond: (this: HarakaItem, code: number, message: unknown, params: { delay?: unknown }) => unknown

@@ -5,6 +5,7 @@ import { evidenceOfDelivery, wipeNotes } from './attempt/evidence'
 import { refusedRecipients, type Failure } from './attempt/failure'
 import { HarakaHost, harakaConfigFolder } from './host'
 import { installGuards } from './guard/guards'
+import { expectParking } from './parking'
 import type { Host, MxHost, RecipientResult, Route } from './contract'
 import { reply, type HarakaItem, type HarakaMx, type HarakaPlugin, type HarakaRecipient, type Next } from './haraka'
 
@@ -21,6 +22,8 @@ export function register(this: HarakaPlugin): void {
   this.timeout = 0
   haraka.attach(this)
   haraka.configuration.start()
+  // Egress parks; without it nobody does, and a Haraka that is strange in that place is none of our business.
+  if (haraka.configuration.current.egress) expectParking(this)
   installGuards(this, haraka)
 
   this.register_hook('send_email', 'begin_unless_begun', 100)

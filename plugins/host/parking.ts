@@ -1,8 +1,21 @@
 // Takes a mail out of Haraka's delivery queue in the middle of its send_email hook, and puts it back, or ends it.
 // DELAY polls (at least once a second, for every waiting mail); a parked mail costs nothing until it is woken. Its
-// queue file is untouched, so a crash or a restart loads it again.
+// queue file is untouched, so a crash or a restart loads it again. It relies on how Haraka runs hooks and frees slots,
+// which is looked at when the process starts: who needs parking must not begin without it.
 
-import type { HarakaItem, Outbound } from './haraka'
+import { expectShape } from './guard/shape'
+import type { HarakaItem, HarakaPlugin, Outbound } from './haraka'
+
+/** @throws SluiceError SLUICE_HOST_UNKNOWN where Haraka is not the one this knows */
+export const expectParking = (haraka: HarakaPlugin): void => {
+  const { HMailItem, delivery_queue: deliveries } = haraka.haraka_require('outbound')
+  const plugins = haraka.haraka_require('plugins')
+  const mentions = ['item.push(cancel)', 'object.current_hook = item', 'if (cancelled) return']
+  expectShape(plugins, { name: 'run_next_hook', mentions })
+  expectShape(plugins, { name: 'run_hooks', mentions: ['object.hooks_to_run = []', 'object.current_hook[2]()'] })
+  expectShape(HMailItem.prototype, { name: 'discard', mentions: ['this.refcount--', 'this.next_cb()'] })
+  expectShape(deliveries, { name: '_process', mentions: ['this.running', 'this.tasks.shift()'] })
+}
 
 /** Cancels the running hook (its time-out and its next()) and gives the delivery slot back. */
 export const park = (hmail: HarakaItem): void => {

@@ -111,7 +111,11 @@ export class HarakaProcess {
     const listening = /Listening on 127\.0\.0\.1:(\d+)|listening on 127\.0\.0\.1:(\d+)/
     const wanted = Math.max(1, options.nodes ?? 0)
     try {
-      await started.until(() => started.matches(listening).length >= wanted, 'to listen', options.startTimeoutMs)
+      await started.until(
+        () => started.matches(listening).length >= wanted,
+        'to listen',
+        options.startTimeoutMs ?? 45_000,
+      )
     } catch (trouble) {
       await started.kill()
       throw trouble

@@ -1,13 +1,16 @@
 // Guard `hooks`: no fault in a hook of ours lets a mail go where it should not, or ends the process. Haraka goes on
 // as if a hook that throws had agreed (send_email: the mail is sent), and a hook that rejects kills the process, and
 // the same mail kills it again after the restart. Here a fault in a Sluice plugin answers for the hook: hold the mail,
-// refuse the message for now, or, where the hook only listens, go on.
+// refuse the message for now, or, where the hook only listens, go on. Sluice plugins have no time-out, because Haraka's
+// would send the mail; a hook that has not answered in `hook_timeout_s` is a fault like any other.
 
 import { types } from 'node:util'
 
 import { messageOf } from '@sluice/core/errors'
 
+import type { HarakaHost } from '../host'
 import { reply, type HarakaPlugin, type Next } from '../haraka'
+import { expectShape } from './shape'
 
 type Hook = (this: unknown, next: Next, ...rest: unknown[]) => unknown
 
@@ -31,14 +34,20 @@ const answers: Readonly<Record<string, Answer>> = {
   pre_send_trans_email: later,
 }
 
-export const installHooks = (haraka: HarakaPlugin): void => {
-  const { registered_plugins: plugins, registered_hooks: hooks } = haraka.haraka_require('plugins')
+export const installHooks = (haraka: HarakaPlugin, host: HarakaHost): void => {
+  const registry = haraka.haraka_require('plugins')
+  expectShape(registry, {
+    name: 'run_next_hook',
+    mentions: ['object.current_hook = item', 'object.current_hook = null'],
+  })
+  const { registered_plugins: plugins, registered_hooks: hooks } = registry
+  const waiting = new Waiting(() => host.configuration.current.sluice.host.hook_timeout_s * 1000)
   // All plugins are loaded in one go; when this runs, every hook is there and no mail is.
   process.nextTick(() => {
     for (const [hook, entries] of Object.entries(hooks)) {
       for (const { plugin: name, method } of entries) {
         const plugin = plugins[name]
-        if (plugin && name.startsWith('sluice-')) guard(plugin, method, answers[hook] ?? goOn)
+        if (plugin && name.startsWith('sluice-')) guard(plugin, method, answers[hook] ?? goOn, waiting)
       }
     }
   })
@@ -49,7 +58,12 @@ const { isPromise } = types
 
 const guarded = new WeakSet<object>()
 
-const guard = (plugin: HarakaPlugin & Record<string, unknown>, method: string, answer: Answer): void => {
+const guard = (
+  plugin: HarakaPlugin & Record<string, unknown>,
+  method: string,
+  answer: Answer,
+  waiting: Waiting,
+): void => {
   const original = plugin[method]
   if (typeof original !== 'function' || guarded.has(original)) return
   const safe: Hook = function (next, ...rest) {
@@ -63,7 +77,48 @@ const guard = (plugin: HarakaPlugin & Record<string, unknown>, method: string, a
     } catch (thrown) {
       fail(thrown)
     }
+    waiting.watch(rest[0], fail)
   }
   guarded.add(safe)
   Object.assign(plugin, { [method]: safe })
+}
+
+/** What hooks are run for (plugins.js): a mail or a connection; it says which hook it waits for. */
+interface Subject {
+  readonly current_hook?: unknown
+}
+
+interface Wait {
+  readonly hook: unknown
+  readonly since: number
+  readonly fail: (thrown: unknown) => void
+}
+
+const lookEveryMs = 1000
+
+/** Hooks that have been called and have not answered; a mail that was parked waits for none. */
+class Waiting {
+  private readonly waits = new Map<Subject, Wait>()
+  private timer: NodeJS.Timeout | undefined
+
+  constructor(private readonly patienceMs: () => number) {}
+
+  watch(subject: unknown, fail: Wait['fail']): void {
+    const hook = typeof subject === 'object' && (subject as Subject | null)?.current_hook
+    if (!hook) return
+    this.waits.set(subject as Subject, { hook, since: Date.now(), fail })
+    this.timer ??= setInterval(() => this.look(), lookEveryMs).unref()
+  }
+
+  private look(): void {
+    const late = Date.now() - this.patienceMs()
+    for (const [subject, { hook, since, fail }] of this.waits) {
+      if (subject.current_hook === hook && since > late) continue
+      this.waits.delete(subject)
+      if (subject.current_hook === hook) fail(new Error(`no answer in ${this.patienceMs() / 1000} s`))
+    }
+    if (this.waits.size > 0) return
+    clearInterval(this.timer)
+    this.timer = undefined
+  }
 }

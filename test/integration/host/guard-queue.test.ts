@@ -16,6 +16,15 @@ const descriptors = files > 10_000 ? 1024 : 256
 const slots = 1000
 const patienceMs = 30_000 + files * 4
 
+/** Notes in which order attempts begin: slow ones may well be overtaken by others. */
+const begun = `
+const fs = require('node:fs')
+const notes = fs.openSync(process.env.HARAKA + '/begun', 'a')
+exports.hook_send_email = (next, hmail) => {
+  fs.writeSync(notes, hmail.todo.rcpt_to[0].user.slice(1) + '\\n')
+  next()
+}`
+
 describe('queue_loader', () => {
   repair('what is due in 5 s after a start waits 5 s', async ({ start, receive, expect }) => {
     const receiver = await receive()
@@ -40,23 +49,22 @@ describe('queue_loader', () => {
   repair(title, async ({ start, receive, expect }) => {
     const receiver = await receive({ offers: ['PIPELINING'] })
     const folder = await writeHarakaFolder({})
-    const begun = Date.now() - files
-    for (let n = 0; n < files; n++) await writeQueueFile(folder, { to: `u${n}@x.test`, arrival: begun + n })
+    const oldest = Date.now() - files
+    for (let n = 0; n < files; n++) await writeQueueFile(folder, { to: `u${n}@x.test`, arrival: oldest + n })
     const haraka = await start({
       folder,
-      plugins: ['mx'],
-      localPlugins: { mx: routing(receiver.port) },
+      plugins: ['begun', 'mx'],
+      localPlugins: { begun, mx: routing(receiver.port) },
       descriptors,
       config: { 'outbound.ini': `concurrency_max=${slots}\nlocal_mx_ok=true\ntemp_fail_intervals=5s*5\n` },
     })
     const starved = () => haraka.matches(/EMFILE/).length > 0
     await expect.poll(() => receiver.accepted.length >= files || starved(), { timeout: patienceMs }).toBe(true)
     expect(starved()).toBe(false)
-    const order = receiver.acceptedRecipients.map((address) => Number(/\d+/.exec(address)?.[0]))
-    expect(new Set(order).size).toBe(files)
     expect(receiver.accepted).toHaveLength(files)
-    // Nobody is overtaken by more than are on their way at a time.
-    expect(Math.max(...order.map((n, index) => Math.abs(n - index)))).toBeLessThanOrEqual(slots)
+    expect(new Set(receiver.acceptedRecipients).size).toBe(files)
+    const order = (await readFile(path.join(haraka.folder, 'begun'), 'utf8')).split('\n').slice(0, -1).map(Number)
+    expect(order.findIndex((n, index) => n !== index)).toBe(-1)
     const status = await readFile(`/proc/${haraka.pid}/status`, 'utf8')
     expect(Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024).toBeLessThan(400)
     await expect.poll(() => haraka.queue(), { timeout: 5000 }).toEqual([])

@@ -57,6 +57,36 @@ describe('hooks', () => {
   })
 })
 
+describe('a hook that never answers', () => {
+  const silentIn = (hook: string) => ({
+    'sluice-silent': `exports.register = function () { this.timeout = 0 }\nexports.${hook} = () => undefined`,
+  })
+
+  test.concurrent('holds the mail in send_email, after which it goes on', async (context) => {
+    const { start, expect } = toolsOf(context, true)
+    const haraka = await start({
+      plugins: ['sluice-silent'],
+      localPlugins: silentIn('hook_send_email'),
+      sluice: 'host: { hook_timeout_s: 1 }\n',
+      logLevel: 'debug',
+    })
+    await submit(haraka.port, { to: 'a@x.test' })
+    await haraka.logged(/SLUICE_INTERNAL: hook_send_email: .*no answer in 1 s/)
+    await haraka.logged(/delayed for 60 seconds/)
+    expect(await haraka.queue()).toHaveLength(1)
+  })
+
+  test.concurrent('refuses the message for now at RCPT', async (context) => {
+    const { start, expect } = toolsOf(context, true)
+    const haraka = await start({
+      plugins: ['sluice-silent'],
+      localPlugins: silentIn('hook_mail'),
+      sluice: 'host: { hook_timeout_s: 1 }\n',
+    })
+    await expect(submit(haraka.port, { to: 'a@x.test' })).rejects.toThrow(/ 450 /)
+  })
+})
+
 repair('slots: a slot is freed once, however often Haraka says so', async ({ start, receive, expect }) => {
   const receiver = await receive()
   const twice = `
@@ -96,6 +126,29 @@ repair('retry_delay: a hook that times out delays one mail and bounces none', as
   expect(haraka.matches(/for NaN seconds/)).toEqual([])
   expect(haraka.matches(/Temp failing \S+ for 300 seconds: .*450/)).not.toEqual([])
 })
+
+repair(
+  'retry_delay: a DELAY that is no number holds one mail, and bounces none',
+  async ({ start, receive, expect }) => {
+    const receiver = await receive({ at: { mail: '450 4.2.0 later' } })
+    const haraka = await start({
+      plugins: ['mx', 'slow'],
+      localPlugins: {
+        mx: routing(receiver.port),
+        slow: `exports.hook_send_email = (next, hmail) => hmail.todo.domain === 'slow.test' ? next(DELAY, 'soon') : next()`,
+      },
+      config: retries('300s,300s'),
+      logLevel: 'debug',
+    })
+    await submit(haraka.port, { to: 'a@slow.test' })
+    await haraka.logged(/Delivery of this email delayed/)
+    await submit(haraka.port, { to: 'b@x.test' })
+    const ended = () => haraka.matches(/Temp failing/).length === 1
+    await haraka.until(ended, 'to defer the second one')
+    await expect.poll(() => haraka.queue(), { timeout: 3000 }).toHaveLength(2)
+    expect(haraka.matches(/bouncing mail/)).toEqual([])
+  },
+)
 
 repair('temporary_files: a file that another process is writing stays', async ({ start, expect }) => {
   const folder = await writeHarakaFolder({})

@@ -6,6 +6,7 @@ import { installGuards } from '../../../plugins/host/guard/guards'
 import { expectShape, isKnownVersion } from '../../../plugins/host/guard/shape'
 import type { HarakaHost } from '../../../plugins/host/host'
 import type { HarakaPlugin } from '../../../plugins/host/haraka'
+import { expectParking } from '../../../plugins/host/parking'
 
 test.each([
   ['3.3.4', true],
@@ -55,4 +56,9 @@ test('a known version with other functions gets one warning for each guard', () 
   installGuards(plugin, host)
   expect(warnings.length).toBeGreaterThan(5)
   for (const warning of warnings) expect(warning).toMatch(/^guard \w+ steps aside/)
+})
+
+test('parking does not begin where hooks and slots are not the ones it knows', () => {
+  const { plugin } = harakaOf('3.3.99')
+  expect(() => expectParking(plugin)).toThrow(/run_next_hook does not mention/)
 })
