@@ -50,7 +50,7 @@ export const parkedGroupSchema = z.strictObject({
   stream: name,
   tenant: name,
   campaign: name,
-  reason: name.meta({ description: '`lane`: for a place in the lane; else why no source is open' }),
+  reason: name.meta({ description: '`lane…`: for its lane; else why no source is open' }),
   count,
   oldest_at: moment.meta({ description: 'when the oldest was queued, ms since 1970' }),
 })

@@ -128,8 +128,8 @@ export class Scheduler implements CandidateOwner, WaitingRoom {
   /** Mails that are parked, as operators see them: in lanes, then those for which no source is open. */
   *listParked(): Iterable<Waiting> {
     for (const lane of this.parts.lanes.crowded()) {
-      const { source } = lane.name
-      for (const candidate of lane) if (candidate.isParked) yield { candidate, source, reason: 'lane' }
+      const { name, waitsFor: reason } = lane
+      for (const candidate of lane) if (candidate.isParked) yield { candidate, source: name.source, reason }
     }
     for (const room of this.rooms) {
       let reason: string | undefined
@@ -141,7 +141,7 @@ export class Scheduler implements CandidateOwner, WaitingRoom {
   takeParked(leaves: (waiting: Waiting) => boolean): Candidate[] {
     const taken = [...this.parts.lanes.crowded()].map((lane) => {
       const { source } = lane.name
-      return lane.remove((candidate) => candidate.isParked && leaves({ candidate, source, reason: 'lane' }))
+      return lane.remove((candidate) => candidate.isParked && leaves({ candidate, source, reason: '' }))
     })
     return [...taken, this.rooms.remove((candidate) => leaves({ candidate, source: '', reason: '' }))].flat()
   }

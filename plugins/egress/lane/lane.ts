@@ -96,6 +96,14 @@ export class Lane<W extends Waiting = Waiting> implements LeaseOwner {
     return this.rule().ruling.limits.total.connection_limit ?? 0
   }
 
+  /** What its mails wait for, as a word for people. */
+  get waitsFor(): string {
+    const { phase, connections } = this.rule().ruling.view
+    if (connections === 0) return phase === 'closed' ? 'lane_closed' : 'lane_paused'
+    if (this.refused === 'messages') return 'lane_rate'
+    return phase === 'open' ? 'lane' : `lane_${phase}`
+  }
+
   /** The waiting mails; nothing may change while they are read. */
   [Symbol.iterator](): Iterator<W> {
     return this.queue[Symbol.iterator]()

@@ -11,7 +11,7 @@ export interface Waiting {
   readonly candidate: Candidate
   /** Of the lane it waits in; empty where every source is closed to it. */
   readonly source: string
-  /** `lane`, or why no source is open. */
+  /** What its lane waits for, or why no source is open. */
   readonly reason: string
 }
 
