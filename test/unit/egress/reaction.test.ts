@@ -55,8 +55,10 @@ const setUp = (shaping = '') => {
   const policy = Policy.of(configuration)
   const clock = { now: begin }
   const told: { kind: string; source?: string; provider?: string | undefined }[] = []
-  const tell: { tried?: (attempt: Attempt, evidence: Evidence) => void; settled?: (settlement: Settlement) => void } =
-    {}
+  const tell: {
+    tried?: ((attempt: Attempt, evidence: Evidence) => void) | undefined
+    settled?: ((settlement: Settlement) => void) | undefined
+  } = {}
   const host = {
     configuration: { current: configuration },
     onTried: (listener: typeof tell.tried) => (tell.tried = listener),
@@ -264,7 +266,7 @@ providers:
 `)
   const end = Date.UTC(2026, 0, 5, 13, 0)
   expect(ruling('a')).toMatchObject({ connections: 0, until: end })
-  expect([...closed(candidate(mail()))].toSorted()).toEqual(['a', 'b', 'c'])
+  expect(closed(candidate(mail()))).toEqual(new Set(['a', 'b', 'c']))
   expect(reaction.closure.opensAt(candidate(mail()), clock.now)).toBe(end)
   expect(ruling('a', 'two').connections).toBe(10)
   clock.now = end
