@@ -44,8 +44,8 @@ export interface Script {
   readonly brokenTls?: boolean
 }
 
-/** The script of a connection, by its number (from 0) and the address it comes from. */
-export type ScriptOf = (connection: number, client: string) => Script
+/** The script of a connection, by its number (from 0), the address it comes from and the one it came to. */
+export type ScriptOf = (connection: number, client: string, server: string) => Script
 
 export interface Accepted {
   readonly connection: number
@@ -107,8 +107,11 @@ export class FakeReceiver {
       this.open--
       this.sockets.delete(socket)
     })
-    new Dialogue(socket, this.scriptOf(index, socket.remoteAddress ?? ''), commands, (message) =>
-      this.accepted.push({ connection: index, ...message }),
+    new Dialogue(
+      socket,
+      this.scriptOf(index, socket.remoteAddress ?? '', socket.localAddress ?? ''),
+      commands,
+      (message) => this.accepted.push({ connection: index, ...message }),
     ).begin()
   }
 }

@@ -48,10 +48,15 @@ export class Retry {
     if (!policy) return undefined
     const { hmail, attempt, kind, recipients } = refusal
     const now = this.parts.now()
-    const verdicts = recipients.map(({ evidence }) => this.parts.verdictOf(attempt, evidence, kind === 'bounced'))
+    const over = kind === 'bounced'
+    const verdicts = recipients.map(({ evidence }): Verdict => {
+      const verdict = this.parts.verdictOf(attempt, evidence, over)
+      // A 5xx at the door is about the connection: host defers the mail, so it has its schedule like any other.
+      return verdict.permanent && !over ? { ...verdict, permanent: false } : verdict
+    })
     const blocked = this.blockedSources({ refusal, verdicts, policy, now })
     const decision = this.decide({ refusal, verdicts, policy, now }, blocked)
-    if (kind === 'bounced' && decision.kind !== 'move') return undefined
+    if (over && decision.kind !== 'move') return undefined
     switch (decision.kind) {
       case 'move':
         this.parts.bonds.keepFrom(hmail, blocked, now + avoidMs)

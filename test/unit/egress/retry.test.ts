@@ -55,6 +55,8 @@ const soft: Verdict = { class: 'other', blame: 'unknown', hard: false, permanent
 const greylisted: Verdict = { ...soft, class: 'greylisted' }
 const block: Verdict = { ...soft, class: 'ip_blocked', blame: 'ip', permanent: true, action: 'close_lane' }
 
+const kindOf = ({ permanent }: Verdict): Refusal['kind'] => (permanent ? 'bounced' : 'deferred')
+
 const setUp = (open: readonly string[] = ['a', 'b', 'c']) => {
   let now = t0
   let verdict = soft
@@ -71,10 +73,9 @@ const setUp = (open: readonly string[] = ['a', 'b', 'c']) => {
     bonds,
     at: (time: number) => (now = time),
     closedTo: (hmail: HMail, time: number) => [...bonds.closed(candidate(hmail), time)].sort().join(),
-    refuse: (hmail: HMail, source: string, meaning: Verdict, over: Partial<Attempt> = {}) => {
+    refuse: (hmail: HMail, source: string, meaning: Verdict, over: Partial<Attempt> = {}, kind = kindOf(meaning)) => {
       verdict = meaning
       const attempt = { hmail, number: 1, route: { source, provider: 'one.test', site: 'one.test' }, ...over }
-      const kind = meaning.permanent ? 'bounced' : 'deferred'
       return retry.plan({ hmail, attempt, kind, recipients: [{ address: 'x', evidence: {} }] } as unknown as Refusal)
     },
   }
@@ -115,6 +116,12 @@ describe('a mail', () => {
     expect(refuse(hmail, 'b', soft)).toEqual({ kind: 'retry', at: t0 + 5 * minute })
     expect(closedTo(hmail, t0)).toBe('')
     expect(bonds.wordOf(hmail)).toBe('')
+  })
+
+  test('refused at the door with a 5xx is deferred by its schedule where no other source is open', () => {
+    const { refuse } = setUp([])
+    expect(refuse(mail(), 'a', block, {}, 'deferred')).toEqual({ kind: 'retry', at: t0 + 5 * minute })
+    expect(refuse(mail(), 'a', block)).toBeUndefined()
   })
 
   test('split off knows what its whole was refused by', () => {
