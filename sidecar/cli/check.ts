@@ -13,6 +13,7 @@ import { readShaping, readShapingDocument } from '@sluice/core/config/shaping'
 import { readSidecar, type SidecarConfig } from '@sluice/core/config/sidecar'
 import { readSluice, type SluiceConfig } from '@sluice/core/config/sluice'
 import { messageOf } from '@sluice/core/errors'
+import { checkNames } from '@sluice/core/shaping/names'
 import { checkWarmups } from '@sluice/core/warmup/configured'
 
 import { findFolder } from '../config/configuration'
@@ -83,10 +84,15 @@ const checkTogether = async (files: string): Promise<Complaint[]> => {
       throw error
     }
   }
-  const egress = await text('egress.yaml')
+  const egressText = await text('egress.yaml')
+  const egress = egressText === undefined ? undefined : readEgress('egress.yaml', egressText)
+  const shipped = readShaping(
+    'providers.yaml',
+    await readFile(require.resolve('@sluice/core/data/providers.yaml'), 'utf8'),
+  )
   const shaping = readShapingDocument(path.join(files, 'shaping.yaml'), (await text('shaping.yaml')) ?? '')
   const plans = plansWith('warmup.yaml', await text('warmup.yaml'))
-  return checkWarmups(shaping, plans, egress === undefined ? undefined : readEgress('egress.yaml', egress))
+  return [...checkNames(shaping, shipped, egress), ...checkWarmups(shaping, plans, egress)]
 }
 
 const missingSecrets = async (name: string, value: unknown, base: string): Promise<string[]> => {
