@@ -1,6 +1,7 @@
 // npm run bench:classify
 // Speed of classification and of report reading on one core, over the examples of the shipped rules and mails made from
 // them, beside what a plain list of regular expressions costs in the same run. Floors: 100,000 replies/s, 4,000 mails/s.
+// The last line is JSON. On real mails, which are larger, `npm run accuracy` says the speed.
 
 import { classify, type Reply } from '@sluice/core/bounce/classify'
 import { normaliseReply } from '@sluice/core/bounce/reply'
@@ -123,4 +124,21 @@ say('replies classified', classified, `floor ${floors.replies.toLocaleString('en
 say('the same by a list of patterns', listed, `${(classified / listed).toFixed(1)} times slower`)
 say('signatures', signed)
 say('reports read', read, `floor ${floors.mails.toLocaleString('en')}`)
+const figure = (bench: string, ours: number, against: string, theirs: number, unit: string) => {
+  return {
+    bench,
+    ours: Math.round(ours),
+    against,
+    theirs: Math.round(theirs),
+    ratio: Number((ours / theirs).toFixed(2)),
+    unit,
+  }
+}
+console.log(
+  JSON.stringify([
+    figure('replies classified', classified, 'floor', floors.replies, 'replies/s'),
+    figure('replies classified', classified, 'the same patterns as a list', listed, 'replies/s'),
+    figure('mails read and interpreted', read, 'floor', floors.mails, 'mails/s'),
+  ]),
+)
 if (classified < floors.replies || read < floors.mails) process.exitCode = 1
