@@ -74,32 +74,45 @@ const idleCpu = async (...harakas: readonly Haraka[]): Promise<number[]> => {
   return harakas.map(({ child }, index) => ((child.cpuMs - (before[index] ?? 0)) / idleMs) * 100)
 }
 
-const relay = async (haraka: Haraka, sink: Sink, count: number): Promise<number> => {
+interface Relayed {
+  /** Messages a second. */
+  readonly rate: number
+  /** ms a message. */
+  readonly cpu: number
+}
+
+const relay = async (haraka: Haraka, sink: Sink, count: number): Promise<Relayed> => {
   const before = sink.messages
-  const cpu = haraka.child.cpuMs
+  const used = haraka.child.cpuMs
   const begun = performance.now()
   const source = startSource(haraka.port, count, sessions, size)
   await sink.take(before, count, 120_000)
   const rate = (count / (performance.now() - begun)) * 1000
   await source.ended()
-  console.log(`    ${rate.toFixed(0)} messages/s, ${((haraka.child.cpuMs - cpu) / count).toFixed(2)} ms CPU a message`)
-  return rate
+  const cpu = (haraka.child.cpuMs - used) / count
+  console.log(`    ${rate.toFixed(0)} messages/s, ${cpu.toFixed(2)} ms CPU a message`)
+  return { rate, cpu }
 }
 
-/** Empty and full take turns, so that what else the machine does hits both. */
+const medianOf = (all: readonly Relayed[]): Relayed => ({
+  rate: median(all.map(({ rate }) => rate)),
+  cpu: median(all.map(({ cpu }) => cpu)),
+})
+
+/** Empty and full take turns, each first every other time, so that what else the machine does hits both. */
 const compare = async (empty: Haraka, full: Haraka, sink: Sink, times: number) => {
-  const rates = { empty: [] as number[], full: [] as number[] }
+  const found = { empty: [] as Relayed[], full: [] as Relayed[] }
   for (const haraka of [empty, full]) await relay(haraka, sink, 200)
   for (let round = 1; round <= times; round++) {
-    console.log(`  round ${round}: empty, then with mail parked`)
-    rates.empty.push(await relay(empty, sink, messages))
-    rates.full.push(await relay(full, sink, messages))
+    const order = round % 2 === 1 ? (['empty', 'full'] as const) : (['full', 'empty'] as const)
+    console.log(`  round ${round}: ${order.join(', then ')}`)
+    for (const one of order) found[one].push(await relay(one === 'empty' ? empty : full, sink, messages))
   }
-  return { empty: median(rates.empty), full: median(rates.full) }
+  return { empty: medianOf(found.empty), full: medianOf(found.full) }
 }
 
 interface Held {
-  readonly rates: { readonly empty: number; readonly full: number }
+  readonly relayed: { readonly empty: Relayed; readonly full: Relayed }
   /** Percent of a core while nothing comes or goes; with an empty queue. */
   readonly idle: number
   readonly without: number
@@ -110,9 +123,9 @@ interface Held {
   readonly rss: number
 }
 
-const sayHeld = (name: string, { rates, idle, without, polls, heap, rss }: Held): void =>
+const sayHeld = (name: string, { relayed, idle, without, polls, heap, rss }: Held): void =>
   console.log(
-    `${name}: ${rates.full.toFixed(0)} messages/s beside it (${rates.empty.toFixed(0)} with an empty queue), idle ` +
+    `${name}: ${relayed.full.rate.toFixed(0)} messages/s beside it (${relayed.empty.rate.toFixed(0)} with an empty queue), idle ` +
       `${idle.toFixed(2)} % of a core (${without.toFixed(2)} with an empty queue) and ${polls.toFixed(0)} polls a second, ${heap.toFixed(0)} bytes of heap and ${rss.toFixed(0)} of RSS for each mail`,
   )
 
@@ -127,7 +140,7 @@ const measure = async (empty: Probe, full: Probe, sink: Sink, times: number): Pr
     polls,
     heap: each('heap'),
     rss: each('rss'),
-    rates: await compare(empty.haraka, full.haraka, sink, times),
+    relayed: await compare(empty.haraka, full.haraka, sink, times),
   }
 }
 
@@ -214,8 +227,9 @@ const main = async (): Promise<void> => {
       unit,
     })
     const figures = [
-      figure('sluice with an empty queue', 'messages/s', we.rates.full, we.rates.empty),
-      figure(`vanilla holding as many by ${delay}`, 'messages/s', we.rates.full, they.rates.full),
+      figure('sluice with an empty queue', 'messages/s', we.relayed.full.rate, we.relayed.empty.rate),
+      figure('sluice with an empty queue: CPU', 'ms a message', we.relayed.full.cpu, we.relayed.empty.cpu),
+      figure(`vanilla holding as many by ${delay}`, 'messages/s', we.relayed.full.rate, they.relayed.full.rate),
       figure(`vanilla, ${delay}: idle`, '% of a core', we.idle, they.idle),
       figure(`vanilla, ${delay}: heap for each mail`, 'bytes', we.heap, they.heap),
     ]

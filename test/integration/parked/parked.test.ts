@@ -1,5 +1,9 @@
 // Operators see and steer what waits, over HTTP, on a real Haraka, Redis and sidecar.
 
+import { execFile } from 'node:child_process'
+import path from 'node:path'
+import { promisify } from 'node:util'
+
 import { startRedis } from '@sluice/run/redis'
 import { Redis } from 'ioredis'
 import { expect, onTestFinished, test, vi } from 'vitest'
@@ -42,6 +46,9 @@ streams:
 default_stream: bulk
 `
 
+const run = promisify(execFile)
+const cli = path.join(__dirname, '../../../sidecar/bin/sluice.cjs')
+
 interface List {
   workers: number
   incomplete: string[]
@@ -68,7 +75,8 @@ const start = async (options: Partial<SluiceOptions> = {}) => {
     (await sidecar.post(`/v1/parked/${verb}`, { ...because, ...body })).json<Changed>()
   const parked = (count: number): Promise<void> =>
     vi.waitFor(async () => expect((await list()).waiting).toBe(count), { timeout: 15_000, interval: 100 })
-  return { stack, sidecar, list, change, parked }
+  const sluice = async (...args: string[]) => (await run(process.execPath, [cli, '-c', sidecar.folder, ...args])).stdout
+  return { stack, sidecar, list, change, parked, sluice }
 }
 
 const send = async (stack: SluiceStack, domain: string, count: number, headers: Record<string, string> = {}) => {
@@ -79,7 +87,7 @@ const suspend = (stack: SluiceStack, version: number, source?: string) =>
   stack.publish({ version, suspensions: source ? [{ id: 's', source, ...because, since: 0 }] : [] })
 
 test('what waits is listed with its reason, moved, dropped with and without a bounce message, and accounted for', async () => {
-  const { stack, sidecar, list, change, parked } = await start()
+  const { stack, sidecar, list, change, parked, sluice } = await start()
   await suspend(stack, 1, 'a')
   await send(stack, 'one.test', 4, { 'X-Sluice-Tenant': 'acme', 'X-Sluice-Campaign': 'spring' })
   await send(stack, 'one.test', 2, { 'X-Kind': 'letter' })
@@ -116,7 +124,8 @@ test('what waits is listed with its reason, moved, dropped with and without a bo
     const answer = await sidecar.post(`/v1/parked/${verb}`, { ...because, ...body })
     expect([answer.status, answer.problem().details?.[0]?.key]).toEqual([400, key])
   }
-  expect(await change('flush', { filter: { provider: 'one.test' } })).toMatchObject({ matched: 6, done: 6 })
+  expect(await sluice('parked', 'list', '--tenant', 'acme')).toMatch(/^4 of 9 that wait at 1 workers[^]+suspended/)
+  expect(await sluice('parked', 'flush', '--provider', 'one.test', '--reason', 'test')).toBe('6 of 6\n')
   await parked(9)
 
   expect(await change('move', { filter: { stream: 'letters' }, to: { source: 'b' } })).toMatchObject({
