@@ -1,6 +1,8 @@
 // Admission of all workers, decided by one script in Redis; while Redis is away each worker goes by its share of the
-// limits. What was taken then is made known when Redis returns. Nothing here fails: an answer always comes, from there
-// or from here. What several lanes ask in one tick shares a round trip.
+// limits. What was taken then is made known when Redis returns. An answer that is late is no proof of absence: others
+// may still be served, and their leases and a share of ours would be too many. So nothing is admitted anew until Redis
+// has been away for a second. Nothing here fails: an answer always comes, from there or from here. What several lanes
+// ask in one tick shares a round trip.
 
 import type { AdmissionRules, NamedPace } from '@sluice/core/lane/admission'
 import { messageOf, SluiceError } from '@sluice/core/errors'
@@ -87,13 +89,15 @@ export class SharedAdmission implements Admission {
   private readonly local: LocalAdmission
   /** Asked for without an answer: Redis may have granted them all the same. */
   private readonly doubtful: Returned[] = []
+  /** Since when there has been no answer, performance.now(). */
+  private silentSince: number | undefined
 
   constructor(private readonly parts: SharedAdmissionParts) {
     this.local = new LocalAdmission(parts.now)
   }
 
   get sharers(): number {
-    return this.parts.link.present ? 1 : this.parts.workers()
+    return this.patienceMs() > 0 ? 1 : this.parts.workers()
   }
 
   async admit(order: Order): Promise<Answer> {
@@ -101,10 +105,12 @@ export class SharedAdmission implements Admission {
     try {
       const [granted, messages, wait, open, minute, used, full, pacing] = await this.ask(order, rules)
       const known = { open, minute, used, pacingMs: pacing }
+      this.silentSince = undefined
       return { granted, messages, waitMs: wait < 0 ? Infinity : wait, noRoom: full > 0, ...known }
     } catch (thrown) {
       // The link has told of its absence; what else goes wrong is a fault of the script.
       if (!isAway(thrown)) this.parts.log.error(`admission: ${messageOf(thrown)}`)
+      this.silentSince ??= performance.now()
       return this.admitAlone(order, rules)
     }
   }
@@ -129,6 +135,7 @@ export class SharedAdmission implements Admission {
   /** Redis is back: adds what was taken of allowances meanwhile, gives back what it may have granted to nobody. */
   rejoin(): void {
     const { link, keys } = this.parts
+    this.silentSince = undefined
     for (const { lane, day, used } of this.local.warmed()) {
       link.send((redis) => redis.countAllowance(keys.warmed(lane.source, lane.provider, day), used))
     }
@@ -166,22 +173,39 @@ export class SharedAdmission implements Admission {
 
   private admitAlone(order: Order, shared: AdmissionRules): Answer {
     const { lane, ids, messages } = order
+    const { lane_cap: cap, total_cap: totalCap = 0 } = shared
+    const patience = this.patienceMs()
+    if (patience > 0) {
+      for (const id of ids) this.doubtful.push({ lane, id, cap, totalCap })
+      return { ...nothingAdmitted, waitMs: patience }
+    }
     const rules = order.rules(Math.max(1, this.parts.workers()))
     const [held, heldTotal] = [this.parts.heldIn(lane), this.parts.heldAt(lane.provider)]
     const answer = this.local.admit({ lane, rules, ids, messages, held, heldTotal })
-    const { lane_cap: cap, total_cap: totalCap = 0 } = shared
     for (const id of ids.slice(answer.granted)) this.doubtful.push({ lane, id, cap, totalCap })
-    return {
-      granted: answer.granted,
-      messages: answer.messages,
-      waitMs: answer.wait_ms > longestMs ? Infinity : answer.wait_ms,
-      noRoom: false,
-      open: 0,
-      minute: 0,
-      used: answer.state.warmup.used,
-      pacingMs: 0,
-    }
+    const { granted, wait_ms, state } = answer
+    const waitMs = wait_ms > longestMs ? Infinity : wait_ms
+    return { ...nothingAdmitted, granted, messages: answer.messages, waitMs, used: state.warmup.used }
   }
+
+  /** ms for which an absence is not believed yet. */
+  private patienceMs(): number {
+    return this.silentSince === undefined ? Infinity : this.silentSince + patienceMs - performance.now()
+  }
+}
+
+/** ms of silence after which Redis counts as away for all. */
+const patienceMs = 1000
+
+export const nothingAdmitted: Answer = {
+  granted: 0,
+  messages: 0,
+  waitMs: Infinity,
+  noRoom: false,
+  open: 0,
+  minute: 0,
+  used: 0,
+  pacingMs: 0,
 }
 
 const isAway = (thrown: unknown): boolean => thrown instanceof SluiceError && thrown.code === 'SLUICE_REDIS_AWAY'

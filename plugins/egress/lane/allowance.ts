@@ -2,7 +2,7 @@
 // else; where several lanes share one, its count lies elsewhere in a Redis Cluster and is taken first, and what the
 // lane then refuses is given back. A message that was admitted and never sent is given back too.
 
-import type { Admission, Answer, Order } from './admission'
+import { nothingAdmitted, type Admission, type Answer, type Order } from './admission'
 import type { LaneName, WarmupRule, Warmups } from './ruling'
 import type { Admitted } from './waiting'
 
@@ -24,7 +24,7 @@ export class Allowance {
     const { taken, wait_ms } = await this.warmups.take(this.lane, rule, wanted)
     if (taken < wanted) {
       this.warmups.giveBack(this.lane, rule, taken)
-      return { ...nothing, waitMs: Math.max(1, wait_ms) }
+      return { ...nothingAdmitted, waitMs: Math.max(1, wait_ms) }
     }
     const answer = await this.admission.admit(order)
     this.warmups.giveBack(this.lane, rule, wanted - answer.messages - answer.granted)
@@ -55,15 +55,4 @@ export class Allowance {
     const at = rule.next?.(answer.used) ?? (rule.day + 1) * dayMs
     return { ...answer, waitMs: Math.max(1, at - this.now()) }
   }
-}
-
-const nothing: Answer = {
-  granted: 0,
-  messages: 0,
-  waitMs: Infinity,
-  noRoom: false,
-  open: 0,
-  minute: 0,
-  used: 0,
-  pacingMs: 0,
 }
