@@ -368,8 +368,11 @@ export interface Host {
    * @returns false where nobody is left: the mail is gone, do not call next()
    */
   dropRecipients(hmail: HMail, addresses: ReadonlySet<string>): boolean
-  /** Ends a mail that is parked: nobody gets it, and its queue file goes. Told to whoever listens to `onDropped`. */
-  dropParked(hmail: HMail, order: DropOrder): void
+  /**
+   * Ends a mail that is parked: nobody gets it, and its queue file goes. Told to whoever listens to `onDropped`.
+   * Resolves when the file is gone, or where a bounce message is made, as soon as that has begun.
+   */
+  dropParked(hmail: HMail, order: DropOrder): Promise<void>
   onDropped(listener: (event: Dropped) => void): void
   /** For whoever finds recipients suppressed; `onSuppressed` for whoever records it. */
   tellSuppressed(event: Suppressed): void

@@ -172,10 +172,11 @@ export class HarakaHost implements Host {
     return false
   }
 
-  dropParked(hmail: HMail, order: DropOrder): void {
+  async dropParked(hmail: HMail, order: DropOrder): Promise<void> {
     this.fresh.takeContent(hmail.path)
-    dropParked(hmail as HarakaItem, order)
+    const gone = dropParked(hmail as HarakaItem, order)
     this.drops.tell({ ...order, hmail, at: Date.now() })
+    await gone
   }
 
   onDropped(listener: (event: Dropped) => void): void {

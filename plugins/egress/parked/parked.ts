@@ -2,6 +2,8 @@
 // Requests come on a channel in Redis and are answered on a list of their own. One that comes too late or that cannot
 // be read does nothing. Nothing here gives a mail a place it would not get by itself.
 
+import { setTimeout as after } from 'node:timers/promises'
+
 import { messageOf } from '@sluice/core/errors'
 import {
   answerKeptS,
@@ -44,8 +46,10 @@ export interface ParkedParts {
   readonly now: () => number
 }
 
-/** Mails ended before anything else gets its turn. */
+/** Mails ended, and looked at, before anything else gets its turn. */
 const dropsAtOnce = 200
+const looksAtOnce = 2000
+const tellAgainMs = 100
 
 type Done = Pick<ParkedAnswer, 'matched' | 'done' | 'refused'>
 
@@ -58,17 +62,14 @@ export class Parked {
   }
 
   private async heard(text: string): Promise<void> {
-    const { link, keys, log } = this.parts
+    const { log } = this.parts
     try {
       const request = parkedRequestSchema.parse(JSON.parse(text))
       if (this.parts.now() > request.until) {
         log.error(`a request about parked mail came too late: ${request.verb}`)
         return
       }
-      const key = keys.parkedAnswers(request.id)
-      const answer = JSON.stringify(await this.answer(request))
-      link.send((redis) => redis.rpush(key, answer))
-      link.send((redis) => redis.expire(key, answerKeptS))
+      await this.tell(request.id, JSON.stringify(await this.answer(request)), request.until)
     } catch (thrown) {
       log.error(`SLUICE_REDIS_CONTENT: a request about parked mail: ${messageOf(thrown)}`)
     }
@@ -78,17 +79,20 @@ export class Parked {
     const { worker, room } = this.parts
     const { waiting } = room
     const nothing = { worker, waiting, refused: {}, groups: [], others: 0, mails: [] }
-    if (request.verb === 'list') return { ...nothing, ...this.list(request) }
+    if (request.verb === 'list') return { ...nothing, ...(await this.list(request)) }
     const done = await this.act(request)
     this.parts.log.notice(`parked mail: ${request.verb}: ${done.done} of ${done.matched} that were meant`)
     return { ...nothing, ...done }
   }
 
-  private list({ filter, sample }: Extract<ParkedRequest, { verb: 'list' }>) {
+  /** In lots: mail that is on its way does not wait until a hundred thousand have been looked at. */
+  private async list({ filter, sample }: Extract<ParkedRequest, { verb: 'list' }>) {
     const groups = new GroupCounter()
     const mails: ParkedAnswer['mails'] = []
     let matched = 0
-    for (const waiting of this.parts.room.listParked()) {
+    let seen = 0
+    for (const waiting of [...this.parts.room.listParked()]) {
+      if (++seen % looksAtOnce === 0) await new Promise(setImmediate)
       const traits = traitsOf(waiting)
       if (!matchesFilter(traits, filter)) continue
       matched++
@@ -114,24 +118,43 @@ export class Parked {
     return { matched, done: matched - Object.values(refused).reduce((sum, one) => sum + one, 0), refused }
   }
 
-  /** In small lots: thousands of bounce messages at once would keep everything else waiting. */
-  private async drop(taken: readonly Candidate[], { bounce, reason }: DropRequest): Promise<number> {
+  /** In small lots: thousands of files or bounce messages at once would keep everything else waiting. */
+  private async drop(taken: readonly Candidate[], request: DropRequest): Promise<number> {
     let done = 0
-    for (const { hmail } of taken) {
-      if (this.dropOne(hmail, bounce, reason)) done++
-      if (done % dropsAtOnce === 0) await new Promise(setImmediate)
+    for (let at = 0; at < taken.length; at += dropsAtOnce) {
+      const lot = taken.slice(at, at + dropsAtOnce).map(({ hmail }) => this.dropOne(hmail, request))
+      done += (await Promise.all(lot)).filter(Boolean).length
+      await new Promise(setImmediate)
     }
     return done
   }
 
-  private dropOne(hmail: HMail, bounce: boolean, reason: string): boolean {
+  private async dropOne(hmail: HMail, { bounce, reason }: DropRequest): Promise<boolean> {
     try {
-      this.parts.host.dropParked(hmail, { bounce, reason })
+      await this.parts.host.dropParked(hmail, { bounce, reason })
       return true
     } catch (thrown) {
-      // It is out of every queue of this process; its file is there, so a restart brings it back.
+      // It is out of every queue of this process; where its file is still there, a restart brings it back.
       this.parts.log.error(`SLUICE_INTERNAL: ${hmail.filename} is not dropped: ${messageOf(thrown)}`)
       return false
+    }
+  }
+
+  /** A worker that has just done much may think for a moment that Redis is away: it tries until nobody waits. */
+  private async tell(id: string, answer: string, until: number): Promise<void> {
+    const { link, keys, log, now } = this.parts
+    const key = keys.parkedAnswers(id)
+    for (;;) {
+      try {
+        await link.run((redis) => redis.multi().rpush(key, answer).expire(key, answerKeptS).exec())
+        return
+      } catch (thrown) {
+        if (now() > until) {
+          log.error(`what was done with parked mail cannot be told: ${messageOf(thrown)}`)
+          return
+        }
+      }
+      await after(tellAgainMs)
     }
   }
 }
