@@ -148,7 +148,8 @@ const tick = 2000
 export const joinRates = (a: LearntRate, b: LearntRate): LearntRate =>
   greater(a, b, (one) => [
     Math.floor(one.at / tick),
-    -one.base,
+    // Who has learnt nothing of the rate does not make the others forget it.
+    one.base === 0 ? -Number.MAX_VALUE : -one.base,
     one.at,
     one.since,
     one.value === 0 ? Number.MAX_VALUE : one.value,

@@ -15,6 +15,7 @@ import type { LaneLoad } from '../lane/ruling'
 import type { LinkLog } from '../redis/link'
 import type { Board } from './board'
 import type { Claims } from './claims'
+import { Meters } from './meters'
 import type { Senders } from './senders'
 import type { Teacher } from './teacher'
 
@@ -47,6 +48,7 @@ const greeting: ReadonlySet<string> = new Set(['connect', 'banner', 'ehlo', 'sta
 export class Reactor {
   /** One evidence may stand for many recipients, and is told when a host has failed and again at the end. */
   private readonly judged = new WeakSet<Evidence>()
+  private readonly meters = new Meters()
 
   constructor(private readonly parts: ReactorParts) {}
 
@@ -78,7 +80,7 @@ export class Reactor {
   private refused(attempt: Attempt, seen: readonly Seen[], last: boolean): void {
     const { route } = attempt
     if (!route || seen.length === 0) return
-    const { now, dice, limitsOf, loadOf, verdictOf } = this.parts
+    const { now, dice, limitsOf, verdictOf } = this.parts
     const at = now()
     const incidents: Incident[] = []
     let provider = ''
@@ -96,7 +98,7 @@ export class Reactor {
       incidents,
       at,
       started: attempt.started,
-      load: loadOf(route.lane),
+      load: this.loadOf(route.lane, at),
       dice: dice(),
       limits: limitsOf(route.source, provider),
     })
@@ -134,13 +136,21 @@ export class Reactor {
 
   private accepted(attempt: Attempt, evidence: Evidence): void {
     const { route, hmail, started } = attempt
-    const { board, teacher, senders, limitsOf, loadOf, now } = this.parts
-    if (!route || board.isBlank) return
+    const { board, teacher, senders, limitsOf, now } = this.parts
+    if (!route) return
+    const at = now()
+    this.meters.accepted(route.lane, at)
+    if (board.isBlank) return
     const sender = senders.of(hmail, route.source, route.provider, evidence.local_ip)
     const limits = limitsOf(route.source, sender.provider)
-    const load = loadOf(route.lane)
-    const changed = succeed((key) => board.stateOf(key), { sender, started, at: now(), load, limits })
+    const load = this.loadOf(route.lane, at)
+    const changed = succeed((key) => board.stateOf(key), { sender, started, at, load, limits })
     for (const [key, state] of changed) teacher.state(key, state, false)
+  }
+
+  private loadOf(lane: string, now: number): LaneLoad {
+    const load = this.parts.loadOf(lane)
+    return { ...load, minute: Math.max(load.minute, this.meters.minuteOf(lane, now)) }
   }
 
   /** The receiver talked to us: its answer was no, but the way there is sound. */
