@@ -12,24 +12,19 @@ import type { Lease } from 'haraka-plugin-sluice-host'
 import { Turn } from '../turn'
 import type { Admission } from './admission'
 import { Allowance } from './allowance'
+import { LaneConnections, type IdleConnections } from './connections'
 import { LaneQueue, type LaneShares } from './queue'
 import { Renewals } from './renewals'
 import { Rivals, type Holdings } from './rivals'
 import { LaneRules, type Rule } from './rules'
 import type { LaneLoad, LaneName, Rulings, Warmups } from './ruling'
-import { HeldLease, type Admitted, type LeaseOwner, type Waiting } from './waiting'
+import type { Admitted, LeaseOwner, Waiting } from './waiting'
 
-export interface LaneParts {
+export interface LaneParts extends IdleConnections {
   readonly admission: Admission
   readonly rulings: Rulings
   readonly warmups?: Warmups | undefined
   readonly shares: LaneShares
-  /** How many idle kept-alive connections the lane has. */
-  readonly idle: (lane: string) => number
-  /** One of them, with its lease. */
-  readonly takeIdle: (lane: string) => Lease | undefined
-  /** Ends an idle connection that was taken, and releases its lease. */
-  readonly returnLease: (lease: Lease) => void
   readonly newLeaseId: () => string
   /** ms since 1970 */
   readonly now: () => number
@@ -43,14 +38,12 @@ const expiryGraceMs = 5
 const loadEveryMs = 1000
 
 export class Lane<W extends Waiting = Waiting> implements LeaseOwner {
-  private readonly held = new Map<string, HeldLease>()
+  private readonly connections: LaneConnections
   private readonly queue: LaneQueue<W>
   private readonly rules: LaneRules
   private readonly allowance: Allowance
   private readonly renewals: Renewals
   private readonly rivals = new Rivals()
-  /** Connections that are being closed: for others, or because there are too many. */
-  private readonly leaving = new Map<string, 'owed' | 'surplus'>()
   private readonly turn: Turn
   private asking = false
   /** What the last answer refused. */
@@ -66,6 +59,7 @@ export class Lane<W extends Waiting = Waiting> implements LeaseOwner {
     private readonly parts: LaneParts,
   ) {
     const { rulings, warmups, shares, admission, now } = parts
+    this.connections = new LaneConnections(name.key, parts, this)
     this.queue = new LaneQueue(shares)
     this.rules = new LaneRules(name, rulings, warmups, now)
     this.allowance = new Allowance(name, admission, warmups, now)
@@ -74,7 +68,7 @@ export class Lane<W extends Waiting = Waiting> implements LeaseOwner {
   }
 
   get heldIds(): Iterable<string> {
-    return this.held.keys()
+    return this.connections.ids
   }
 
   get waiting(): number {
@@ -83,11 +77,11 @@ export class Lane<W extends Waiting = Waiting> implements LeaseOwner {
 
   /** Nobody would miss it. */
   get unused(): boolean {
-    return this.held.size === 0 && this.queue.size === 0 && !this.asking && this.renewals.pending === 0
+    return this.connections.size === 0 && this.queue.size === 0 && !this.asking && this.renewals.pending === 0
   }
 
   get load(): LaneLoad {
-    const open = Math.max(this.known.open, this.held.size)
+    const open = Math.max(this.known.open, this.connections.size)
     return { open, minute: this.known.minute + this.accepted, busy: this.queue.size > 0 }
   }
 
@@ -164,12 +158,11 @@ export class Lane<W extends Waiting = Waiting> implements LeaseOwner {
   freed(id: string, unsent: Admitted | undefined): void {
     const rule = this.rule()
     const { rules } = rule
-    const going = this.leaving.get(id)
-    this.leaving.delete(id)
+    const going = this.connections.closed(id)
     const yields = going === 'owed' || (!going && this.rivals.pay(this.holdings(rule), performance.now()))
-    const fits = rules.paces.length === 0 && !rule.warmup && this.held.size <= rules.lane_cap
+    const fits = rules.paces.length === 0 && !rule.warmup && this.connections.size <= rules.lane_cap
     if (!going && !yields && fits && this.queue.size > 0) {
-      this.grant(this.hold(id), rule)
+      this.grant(this.connections.hold(id), rule)
       return
     }
     this.giveBack(id, rule, unsent)
@@ -187,8 +180,8 @@ export class Lane<W extends Waiting = Waiting> implements LeaseOwner {
     if (cap > 0 && !rule.metered) this.useIdle(rule)
     if (this.asking || this.renewals.pending > 0) return
     const most = cap === 0 ? 0 : rule.warmup ? 1 : Math.min(this.queue.size, batch)
-    const messages = rule.metered && this.refused !== 'messages' ? Math.min(most, this.parts.idle(this.name.key)) : 0
-    const room = this.refused === 'nothing' ? cap - this.held.size : 0
+    const messages = rule.metered && this.refused !== 'messages' ? Math.min(most, this.connections.idle) : 0
+    const room = this.refused === 'nothing' ? cap - this.connections.size : 0
     const leases = Math.max(0, Math.min(most - messages, room))
     if (messages + leases > 0) void this.ask(rule, messages, leases)
     else this.queue.parkFresh()
@@ -196,7 +189,7 @@ export class Lane<W extends Waiting = Waiting> implements LeaseOwner {
 
   private useIdle(rule: Rule): void {
     while (this.queue.size > 0) {
-      const idle = this.parts.takeIdle(this.name.key)
+      const idle = this.connections.takeIdle()
       if (!idle) return
       this.grant(idle, rule)
     }
@@ -206,7 +199,7 @@ export class Lane<W extends Waiting = Waiting> implements LeaseOwner {
     this.asking = true
     const { changes, accepted } = this
     const admitted = { at: performance.now(), warmup: rule.warmup }
-    const hadNone = this.held.size === 0
+    const hadNone = this.connections.size === 0
     const tell = leases > 0 && this.rivals.mayTell(leases, admitted.at)
     const ids = Array.from({ length: leases }, this.parts.newLeaseId)
     this.askedAt = admitted.at
@@ -221,9 +214,9 @@ export class Lane<W extends Waiting = Waiting> implements LeaseOwner {
     this.known = { open: answer.open, minute: answer.minute }
     if (leases > 0) this.rivals.answered(tell, answer.noRoom ? leases - granted : 0, granted, admitted.at)
     if (hadNone && granted > 0) this.rivals.turnBegins(admitted.at)
-    const fresh = ids.slice(0, granted).map((id) => this.hold(id))
+    const fresh = ids.slice(0, granted).map((id) => this.connections.hold(id))
     for (let n = 0; n < answer.messages && this.queue.size > 0; n++) {
-      const idle = this.parts.takeIdle(this.name.key)
+      const idle = this.connections.takeIdle()
       if (idle) this.send(idle, admitted, rule)
     }
     // Those who waited may have been served meanwhile: what is left over goes back.
@@ -237,10 +230,9 @@ export class Lane<W extends Waiting = Waiting> implements LeaseOwner {
   }
 
   private send(lease: Lease, admitted: Admitted, rule: Rule): void {
-    const held = this.held.get(lease.id)
-    held?.admit(admitted)
+    this.connections.admit(lease, admitted)
     if (this.queue.size > 0) this.grant(lease, rule)
-    else this.parts.returnLease(lease)
+    else this.connections.giveUp(lease)
   }
 
   /** A lane that is being warmed up, or is coming back, is fed with what receivers like best. */
@@ -248,7 +240,7 @@ export class Lane<W extends Waiting = Waiting> implements LeaseOwner {
     const liked = warmup !== undefined || ruling.view.phase === 'half_open'
     const next = liked ? this.queue.takeBestLiked() : this.queue.take()
     if (next) next.grant(lease)
-    else this.parts.returnLease(lease)
+    else this.connections.giveUp(lease)
   }
 
   private refuse(what: 'connections' | 'messages', ms: number): void {
@@ -256,14 +248,8 @@ export class Lane<W extends Waiting = Waiting> implements LeaseOwner {
     this.turn.arm(Math.min(this.turn.at, this.parts.now() + ms))
   }
 
-  private hold(id: string): HeldLease {
-    const lease = new HeldLease(id, this)
-    this.held.set(id, lease)
-    return lease
-  }
-
   private giveBack(id: string, { rules }: Rule, unsent: Admitted | undefined): void {
-    this.held.delete(id)
+    this.connections.forget(id)
     this.changes++
     const { lane_cap: cap, total_cap: totalCap = 0 } = rules
     const unsentDay = this.allowance.unsent(unsent)
@@ -273,7 +259,7 @@ export class Lane<W extends Waiting = Waiting> implements LeaseOwner {
   /** Ends idle connections for the leases that are owed. */
   private payIdle(rule: Rule): void {
     const now = performance.now()
-    while (this.rivals.owes(this.holdings(rule), now) > 0 && this.endIdle('owed')) {
+    while (this.rivals.owes(this.holdings(rule), now) > 0 && this.connections.endIdle('owed')) {
       this.rivals.pay(this.holdings(rule), now)
     }
   }
@@ -281,20 +267,12 @@ export class Lane<W extends Waiting = Waiting> implements LeaseOwner {
   /** Ends idle connections beyond the cap. A lane that takes breath keeps them: it is soon over. */
   private narrow({ rules, ruling }: Rule): void {
     if (ruling.view.connections === 0 && ruling.view.phase !== 'closed') return
-    while (this.held.size - this.leaving.size > rules.lane_cap && this.endIdle('surplus'));
-  }
-
-  private endIdle(why: 'owed' | 'surplus'): boolean {
-    const idle = this.parts.takeIdle(this.name.key)
-    if (!idle) return false
-    this.leaving.set(idle.id, why)
-    this.parts.returnLease(idle)
-    return true
+    while (this.connections.staying > rules.lane_cap && this.connections.endIdle('surplus'));
   }
 
   private holdings({ rules, ruling }: Rule): Holdings {
     return {
-      held: this.held.size - this.leaving.size,
+      held: this.connections.staying,
       limit: rules.lane_cap,
       total: ruling.limits.total.connection_limit ?? 0,
       busy: this.queue.size > 0,
