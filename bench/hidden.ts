@@ -19,7 +19,7 @@ const minute = 60_000
 const findMs = Number(process.env['FIND_MS'] ?? 3 * minute)
 const measureMs = Number(process.env['MEASURE_MS'] ?? 2 * minute)
 /** Messages a second to each provider, more than any of them takes. */
-const perSecond = 14
+const perSecond = 11
 
 /** A receiver's limits in one part of the run. */
 interface Hidden {
@@ -39,7 +39,7 @@ const plenty = 1_000_000
 const receivers: readonly Receiver[] = [
   {
     name: 'connections',
-    latency: 1000,
+    latency: 2000,
     parts: [
       { connections: 9, messages: plenty },
       { connections: 4, messages: plenty },
@@ -55,7 +55,7 @@ const receivers: readonly Receiver[] = [
   },
   {
     name: 'both',
-    latency: 500,
+    latency: 1000,
     parts: [
       { connections: 6, messages: 300 },
       { connections: 3, messages: 600 },
@@ -120,6 +120,7 @@ const run = async (): Promise<void> => {
   })
   const ending = new AbortController()
   const figures: Figure[] = []
+  let accepted = 0
   try {
     change(lab, 0)
     const campaign = runCampaign({
@@ -128,15 +129,19 @@ const run = async (): Promise<void> => {
       messages: 1_000_000,
       rate: perSecond * receivers.length,
       seed: 'hidden',
-      streams: [{ stream: 's', tenant: '', campaign: '', from: 'news@bench.test' }],
+      streams: [{ stream: 's', tenant: 't', campaign: 'c', from: 'news@bench.test' }],
       domains: Object.fromEntries(receivers.map(({ name }) => [`${name}.test`, 1])),
       signal: ending.signal,
+      onProgress: ({ messages }) => (accepted = messages.accepted),
     })
     for (const part of [0, 1] as const) {
       change(lab, part)
       await pause(findMs)
       const from = Date.now()
+      const before = accepted
       await pause(measureMs)
+      const offered = ((accepted - before) * minute) / (Date.now() - from) / receivers.length
+      console.log(`accepted from the submitter: ${offered.toFixed(0)} messages/min for each receiver`)
       for (const receiver of receivers) figures.push(...figuresOf(lab, receiver, part, from))
     }
     ending.abort()
