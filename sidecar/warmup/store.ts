@@ -162,11 +162,12 @@ export class WarmupStore {
 
   /** It is decided and published already: what cannot be written down is in the log. */
   private async writeDown(notes: readonly WarmupNote[], at: number, author: string): Promise<void> {
-    for (const note of notes) {
+    for (const [index, note] of notes.entries()) {
       const { source, provider } = note.warmup
       this.options.log.info({ source, provider, ...note.event, author }, `warm-up ${note.event.kind}`)
       try {
-        await this.options.record(note, at, author)
+        // A ms apart: their order is kept, and the last of them is the one that is put back.
+        await this.options.record(note, at + index, author)
       } catch (error) {
         this.options.log.error({ ...note, error: messageOf(error) }, 'an event of warm-up is not recorded')
       }
