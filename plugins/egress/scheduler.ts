@@ -11,12 +11,13 @@
 
 import { messageOf } from '@sluice/core/errors'
 import type { MoveTarget } from '@sluice/core/parked/exchange'
-import type { Host, HMail, Lease, NoRoute, Route } from 'haraka-plugin-sluice-host'
+import type { Host, HMail, Lease, NoRoute } from 'haraka-plugin-sluice-host'
 
 import { Candidate, type CandidateOwner, type Next } from './candidate'
 import { ClosedRooms } from './closed-rooms'
-import { allClosed, nextOpening, type Closure } from './closure'
-import { Destinations, isNoRoute } from './destination'
+import { allClosed, nextOpening, nothingClosed, type Closure } from './closure'
+import { Departure } from './departure'
+import { Destinations, isNoRoute, type Destination } from './destination'
 import { Granted } from './granted'
 import type { Lanes } from './lane/lanes'
 import type { Waiting } from './parked/mail'
@@ -27,7 +28,6 @@ import type { Policy } from './policy'
 import type { LinkLog } from './redis/link'
 import type { Breakers } from './relay/breakers'
 import type { Ages } from './retry/ages'
-import { mxHosts, relayHost, routeOf } from './route'
 import { Turn } from './turn'
 
 export interface SchedulerParts {
@@ -58,9 +58,14 @@ export class Scheduler implements CandidateOwner, WaitingRoom {
   private readonly turn: Turn
   private readonly moves = new Moves()
   private readonly closures: readonly Closure[]
+  private readonly departure: Departure
 
   constructor(private readonly parts: SchedulerParts) {
     this.closures = [this.moves, parts.breakers, ...(parts.closures ?? [])]
+    const { closures } = this
+    const { host, me, now, dice } = parts
+    const relayFailed = (source: string, why: string) => this.relayFailed(source, why)
+    this.departure = new Departure({ host, closures, relayFailed, me, now, dice })
     this.onTheirWay = new Granted(parts.now, (lease) => parts.host.returnLease(lease))
     this.turn = new Turn(parts.now, () => this.weightsChanged())
   }
@@ -86,6 +91,7 @@ export class Scheduler implements CandidateOwner, WaitingRoom {
     this.policy = policy
     this.destinations = policy && new Destinations(policy.catalogue)
     this.moves.usePolicy(policy)
+    this.departure.usePolicy(policy, this.destinations)
     const waiting = [...this.parts.lanes.crowded()].flatMap((lane) => lane.remove(() => true))
     for (const candidate of [...waiting, ...this.rooms.drain()]) this.again(candidate)
   }
@@ -224,15 +230,11 @@ export class Scheduler implements CandidateOwner, WaitingRoom {
     const { policy, parts } = this
     const { destination } = candidate
     if (!policy || !destination) return false
-    const now = parts.now()
-    const pools = this.poolsOf(policy, candidate)
-    const closed = allClosed(this.closures, candidate, now)
-    if (closed === 'all') return false
-    const shut = union(policy.unable(destination.families), closed)
-    const choice = policy.chooser.choose(pools, destination.provider, now, parts.dice(), shut)
+    const choice = this.draw(candidate, policy, destination)
     if (policy.chooser.until < this.turn.at) this.armTurn()
     if (!choice) return false
     candidate.choice = choice
+    const now = parts.now()
     for (const closure of this.closures) closure.chosen?.(choice.source, candidate, now)
     parts.lanes.admit(choice.source, policy.laneProvider(choice.source, destination.provider), candidate)
     return true
@@ -247,11 +249,16 @@ export class Scheduler implements CandidateOwner, WaitingRoom {
     if (!policy || !destination || isNoRoute(destination)) return undefined
     candidate.destination = destination
     candidate.stream = policy.streamOf(hmail)
-    const now = parts.now()
+    return this.draw(candidate, policy, destination, except)?.source
+  }
+
+  private draw(candidate: Candidate, policy: Policy, { provider, families }: Destination, except = nothingClosed) {
+    const now = this.parts.now()
+    const pools = this.poolsOf(policy, candidate)
     const closed = allClosed(this.closures, candidate, now)
     if (closed === 'all') return undefined
-    const shut = union(union(policy.unable(destination.families), closed), except)
-    return policy.chooser.choose(this.poolsOf(policy, candidate), destination.provider, now, parts.dice(), shut)?.source
+    const shut = union(union(policy.unable(families), closed), except)
+    return policy.chooser.choose(pools, provider, now, this.parts.dice(), shut)
   }
 
   /** Pools to try: those of the stream, or the one an operator has moved the mail to. */
@@ -269,7 +276,7 @@ export class Scheduler implements CandidateOwner, WaitingRoom {
   private async depart(candidate: Candidate, lease: Lease): Promise<void> {
     const { hmail } = candidate
     try {
-      const route = await this.routeFor(candidate, lease)
+      const route = await this.departure.routeOf(candidate, lease)
       if (!route) {
         this.parts.host.returnLease(lease)
         this.again(candidate)
@@ -282,37 +289,6 @@ export class Scheduler implements CandidateOwner, WaitingRoom {
       return
     }
     this.proceed(candidate)
-  }
-
-  private async routeFor(candidate: Candidate, lease: Lease): Promise<Route | undefined> {
-    const { host, dice, me } = this.parts
-    const { choice } = candidate
-    const destination = await this.refreshed(candidate)
-    const { policy } = this
-    if (!policy || !choice || !destination) return undefined
-    const now = this.parts.now()
-    if (!policy.chooser.stands(choice, destination.provider, now)) return undefined
-    if (!this.closures.every((closure) => closure.stands?.(choice.source, candidate, now) ?? true)) return undefined
-    const relay = policy.relay(choice.source)
-    if (relay) {
-      const answer = await host.dns.lookupAddresses(relay.host)
-      const found = relayHost(policy, choice.source, answer)
-      if (found) return routeOf(policy, { choice, destination, lease, hosts: [found] }, me)
-      this.relayFailed(choice.source, answer.kind === 'fault' ? answer.detail : 'no address of a usable family')
-      return undefined
-    }
-    const limits = policy.laneLimits(choice.source, destination.provider, destination.site)
-    const hosts = mxHosts(policy, choice.source, destination, limits, dice)
-    return hosts.length > 0 ? routeOf(policy, { choice, destination, lease, hosts }, me) : undefined
-  }
-
-  /** A mail may have waited longer than its MX answer holds; undefined where it does not go there any more. */
-  private async refreshed(candidate: Candidate) {
-    const { destination, domain } = candidate
-    if (!destination || this.parts.now() < destination.expires) return destination
-    const answer = await this.parts.host.lookupMx(domain)
-    const fresh = this.destinations?.of(domain, answer)
-    return fresh && !isNoRoute(fresh) && fresh.provider === destination.provider ? fresh : undefined
   }
 
   /** A relay did not take a mail: it is closed until its back-off has passed. */
