@@ -42,6 +42,9 @@ export interface ReactionParts {
   readonly dice: () => number
 }
 
+/** Undos of before are looked for when the log has been read, or after so long; ms. */
+const patienceMs = 5000
+
 export class Reaction {
   private readonly teacher: Teacher
   private readonly board: Board
@@ -80,7 +83,7 @@ export class Reaction {
       reactor.settled(settlement)
       if (this.holds.settled(settlement.attempt.hmail)) parts.waiting().tryRooms()
     })
-    link.onReturn(() => void this.undos.catchUp())
+    link.onReturn(() => void this.teacher.ready(patienceMs).then(() => this.undos.catchUp()))
   }
 
   get rulings(): Rulings {

@@ -34,7 +34,8 @@ export class Undos {
     const { link, keys } = this.parts
     try {
       for (const id of await link.run((redis) => redis.hkeys(keys.actionsUndone))) {
-        if (!this.done.has(id)) await this.undo(id)
+        // What the log has forgotten has ended long ago.
+        if (!this.done.has(id) && this.parts.actionOf(id)) await this.undo(id)
       }
     } catch {
       // away: the link has said so, and its return comes back here
@@ -61,8 +62,10 @@ export class Undos {
     const { stateOf, setState, limitsOf, log } = this.parts
     const key = scopeKey(scope)
     const state = stateOf(key) ?? openLane
-    if (state.gate.cleared.at >= at) return
-    setState(key, stepLane(state, { kind: 'cleared', at }, limitsOfScope(scope.kind, limitsOf(scope))))
+    // Another worker may have been quicker, and have told of it.
+    if (state.gate.cleared.at < at) {
+      setState(key, stepLane(state, { kind: 'cleared', at }, limitsOfScope(scope.kind, limitsOf(scope))))
+    }
     log.notice(`${scope.kind} ${scope.name} at ${scope.provider} is open again: ${id} was undone by ${by} (${reason})`)
   }
 }
