@@ -32,7 +32,7 @@ export interface WarmupKeeperOptions {
   readonly log: Log
 }
 
-const roundEveryMs = 10_000
+const roundEveryMs = 5000
 /** A day is closed so long after its end: its last outcomes have come in by then. */
 const graceMs = 15 * minute
 
