@@ -90,6 +90,22 @@ describe('admission', () => {
     expect(alone.paces[0]?.interval).toBeCloseTo(8 * (together?.interval ?? 0))
   })
 
+  it('shares a rate that has less than one for each, as one in a window so much longer', () => {
+    const slow = { ...limits, message_rate: [{ limit: 2, window_ms: second }] }
+    const alone = rulesOf(slow, viewLane(openLane, slow, t0), 8).paces[0]
+    expect(alone).toMatchObject({ tolerance: 0 })
+    expect(alone?.interval).toBeGreaterThanOrEqual(4 * second)
+  })
+
+  it('gives a message of the allowance back that was never sent, once, and never below zero', () => {
+    const rules = caps(9, { warmup: { day: 7, limit: 5 } })
+    const { state } = admit(emptyAdmission, rules, order(t0, ['a']))
+    const released = release(state, 'a', 7)
+    expect(released.warmup).toEqual({ day: 7, used: 0 })
+    expect(release(released, 'a', 7)).toBe(released)
+    expect(release(state, 'a', 6).warmup.used).toBe(1)
+  })
+
   it('never passes a limit, whatever happens in whatever order', () => {
     const ids = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f')
     const command = fc.oneof(

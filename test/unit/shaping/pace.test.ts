@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import { paceOf, takeToken } from '@sluice/core/shaping/pace'
+import { paceOf, takeToken, transitOf } from '@sluice/core/shaping/pace'
 import { sayRate, type Rate } from '@sluice/core/shaping/rate'
 
 const t0 = 1_800_000_000_000
@@ -39,6 +39,32 @@ describe('a pace', () => {
           expect(inside, sayRate(one)).toBeLessThanOrEqual(one.limit)
         }
       }),
+    )
+  })
+
+  it('holds as receivers count, although each of them is under way for a different time', () => {
+    const lateness = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 400, maxLength: 400 })
+    fc.assert(
+      fc.property(rate, lateness, (one, late) => {
+        const transit = transitOf(one.window_ms)
+        const pace = paceOf(one, transit)
+        let due = 0
+        let now = t0
+        const heard = late.map((share) => {
+          for (let token = takeToken(due, pace, now); ; token = takeToken(due, pace, now)) {
+            if (token.taken) {
+              due = token.due
+              return now + share * transit
+            }
+            now += token.wait_ms
+          }
+        })
+        for (const from of heard) {
+          const inside = heard.filter((at) => at >= from && at < from + one.window_ms).length
+          expect(inside, sayRate(one)).toBeLessThanOrEqual(one.limit)
+        }
+      }),
+      { numRuns: 30 },
     )
   })
 
