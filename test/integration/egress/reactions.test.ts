@@ -201,3 +201,18 @@ test('a rule closes no more scopes than it may within the hour', async () => {
   const seen = new Set(lab.truth.after(before).map(({ client_ip }) => client_ip))
   for (const name of closed) expect(seen).not.toContain(`127.37.${Number(name.slice(1)) + 19}.1`)
 })
+
+test('a connection that has carried enough is closed, and nothing else follows from it', async () => {
+  const fleet = await startFleet('connection_limit: 1\n  messages_per_connection: 100', 0)
+  const { lab } = fleet.stack
+  const reply = '450 4.7.0 Too many messages in this session'
+  lab.change('one', { behaviour: { messages_per_connection: { max: 3, reply } } })
+  await fleet.send(Array.from({ length: 10 }, (_, n) => `user${n}@one.test`))
+  const mails = () => lab.truth.after(0).filter(({ kind }) => kind === 'recipient' || kind === 'message')
+  await until(() => expect(mails()).toHaveLength(10))
+  const refused = mails().filter(({ kind }) => kind === 'message')
+  expect(refused.length).toBeGreaterThan(0)
+  // The lab would go on refusing on the same connection: each is refused once.
+  expect(new Set(refused.map(({ connection }) => connection)).size).toBe(refused.length)
+  expect(await fleet.actions()).toEqual([])
+})
