@@ -22,6 +22,13 @@ export class WarmupCounts {
     this.heard.set(keyOf(source, counter), { day, used, pacedUntil: wait_ms > 0 ? now + wait_ms : 0 })
   }
 
+  /** Messages of a day that were counted and not sent. */
+  givenBack(source: string, counter: string, day: number, unused: number): void {
+    const heard = this.of(source, counter)
+    if (heard.day !== day) return
+    this.heard.set(keyOf(source, counter), { ...heard, used: Math.max(0, heard.used - unused), pacedUntil: 0 })
+  }
+
   /** Messages used of a day. */
   used(source: string, counter: string, day: number): number {
     const heard = this.of(source, counter)

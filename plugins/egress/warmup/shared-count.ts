@@ -53,7 +53,6 @@ export class SharedCount {
   }
 
   giveBack(source: string, rule: WarmupRule, unused: number): void {
-    if (unused <= 0) return
     const [count, due] = this.keysOf(source, rule)
     const alone = this.alone.get(source)
     if (alone?.day === rule.day) alone.taken = Math.max(0, alone.taken - unused)

@@ -42,6 +42,8 @@ export class Warmup implements Warmups {
   private readonly shared: SharedCount
   private readonly subscription: DocumentSubscription
   private told = ''
+  /** The document has been looked for. */
+  private looked = false
 
   constructor(private readonly parts: WarmupParts) {
     const { link, keys, log, workers, now } = parts
@@ -70,11 +72,13 @@ export class Warmup implements Warmups {
   /** Resolves once the document has been looked for, or after `ms`. */
   async ready(ms: number): Promise<void> {
     await this.subscription.ready(ms)
+    this.looked = true
     this.tellUnknown()
   }
 
   configure({ shaping, egress }: Configuration): void {
     this.board.configure(shaping, egress)
+    if (this.looked) this.tellUnknown()
   }
 
   warmupOf({ source, provider }: LaneName, stream: string, now: number): WarmupRule | undefined {
@@ -109,7 +113,9 @@ export class Warmup implements Warmups {
   }
 
   giveBack({ source }: LaneName, rule: WarmupRule, unused: number): void {
+    if (unused <= 0) return
     this.shared.giveBack(source, rule, unused)
+    this.counts.givenBack(source, rule.counter, rule.day, unused)
   }
 
   readonly closure: Closure = {
