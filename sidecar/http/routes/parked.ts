@@ -11,7 +11,6 @@ import {
 } from '@sluice/core/parked/exchange'
 import { isEmptyFilter, parkedFilterFields, type ParkedFilter } from '@sluice/core/parked/filter'
 
-import type { ParkedTotal } from '../../parked/exchange'
 import { askerOf } from '../asker'
 import { RequestError } from '../problem'
 import { route, type Call, type Route } from '../route'
@@ -76,7 +75,7 @@ const change = (
   call: Call<unknown, unknown, Selection>,
   question: Parameters<Services['parked']['ask']>[0],
   details: object = {},
-): Promise<ParkedTotal> => {
+): Promise<z.input<typeof changeAnswer>> => {
   const { filter: given } = call.body
   const asked = {
     action: question.verb,
@@ -87,9 +86,12 @@ const change = (
   return trail.make(
     askerOf(call, call.body),
     asked,
-    () => parked.ask(question),
+    async () => {
+      const { workers, incomplete: unheard, matched, done, refused } = await parked.ask(question)
+      return { workers, incomplete: unheard, matched, done, refused }
+    },
     () => 0,
-    ({ matched, done, refused, incomplete: unheard }) => ({ matched, done, refused, incomplete: unheard }),
+    (made) => made,
   )
 }
 
@@ -102,7 +104,14 @@ export const parkedRoutes = (services: Services): Route[] => [
     says: 'Mail that waits at the workers for a place in a lane or for a source to open: counts, and a sample',
     query: filter.extend({ sample: z.coerce.number().int().min(0).max(largestSample).default(20) }),
     answer: listAnswer,
-    handle: ({ query: { sample, ...given } }) => services.parked.ask({ verb: 'list', filter: given, sample }),
+    handle: async ({ query: { sample, ...given } }) => {
+      const {
+        done: _none,
+        refused: _nobody,
+        ...found
+      } = await services.parked.ask({ verb: 'list', filter: given, sample })
+      return found
+    },
   }),
   route({
     method: 'post',
