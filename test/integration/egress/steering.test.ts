@@ -113,7 +113,7 @@ test('a suspended provider or pool keeps its mail parked, not failed, and lets i
   // Its fallback pool is open, but not towards the suspended provider.
   const early = await stack.recorded('delivered', 5)
   expect(early.every((one) => one.pool === 'spare' && one.provider === 'two.test')).toBe(true)
-  expect(await stack.haraka.queue()).toHaveLength(15)
+  await vi.waitFor(async () => expect(await stack.haraka.queue()).toHaveLength(15), { timeout: 10_000 })
 
   const until = Date.now() + 1500
   await stack.publish({ version: 2, suspensions: suspensions.map((one) => ({ ...one, until })) })
