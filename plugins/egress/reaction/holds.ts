@@ -34,6 +34,7 @@ export class Holds implements Closure {
   constructor(private readonly parts: HoldParts) {}
 
   closed(candidate: Candidate, now: number): Closed {
+    if (this.allOpen) return nothingClosed
     if (this.hold(candidate, now)) return 'all'
     const { board } = this.parts
     let closed: Set<string> | undefined
@@ -47,6 +48,7 @@ export class Holds implements Closure {
   }
 
   opensAt(candidate: Candidate, now: number): number {
+    if (this.allOpen) return Infinity
     const { board } = this.parts
     let soonest = Infinity
     for (const provider of [candidate.destination?.provider ?? '', anyProvider]) {
@@ -66,6 +68,7 @@ export class Holds implements Closure {
   }
 
   chosen(_source: string, candidate: Candidate, now: number): void {
+    if (this.allOpen) return
     for (const { key } of this.held(candidate, now)) this.probes.take(key, candidate.hmail, now)
   }
 
@@ -83,6 +86,11 @@ export class Holds implements Closure {
   /** An attempt is over. Says whether another mail may go now. */
   settled(hmail: HMail): boolean {
     return this.probes.free(hmail)
+  }
+
+  /** The usual case, and every mail asks. */
+  private get allOpen(): boolean {
+    return this.parts.board.gates.none && !this.parts.policy()?.hasQuietHours
   }
 
   private hold(candidate: Candidate, now: number): Held | undefined {
