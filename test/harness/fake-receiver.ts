@@ -60,6 +60,7 @@ export class FakeReceiver {
   /** Commands by connection. */
   readonly commands: string[][] = []
   open = 0
+  /** At a time; one whose end has arrived with the beginning of another is not counted beside it. */
   mostOpen = 0
   private readonly sockets = new Set<Socket>()
 
@@ -101,7 +102,8 @@ export class FakeReceiver {
     this.commands.push(commands)
     this.sockets.add(socket)
     this.open++
-    this.mostOpen = Math.max(this.mostOpen, this.open)
+    // The end of another one may have arrived together with the beginning of this one: it is looked at first.
+    setImmediate(() => setImmediate(() => (this.mostOpen = Math.max(this.mostOpen, this.open))))
     socket.on('error', () => undefined)
     socket.on('close', () => {
       this.open--
