@@ -91,6 +91,8 @@ export class SharedAdmission implements Admission {
   private readonly doubtful: Returned[] = []
   /** Since when there has been no answer, performance.now(). */
   private silentSince: number | undefined
+  /** Paces as the script reads them: the same ones are asked for again and again. */
+  private readonly written = new WeakMap<readonly NamedPace[], readonly string[]>()
 
   constructor(private readonly parts: SharedAdmissionParts) {
     this.local = new LocalAdmission(parts.now)
@@ -165,10 +167,18 @@ export class SharedAdmission implements Admission {
         order.tell ? keys.leaseChannel : '',
         asker(worker, lane.key),
         paces.length,
-        ...paces.flatMap(paceArguments),
+        ...this.argumentsOf(paces),
         ...order.ids,
       ),
     )
+  }
+
+  private argumentsOf(paces: readonly NamedPace[]): readonly string[] {
+    const known = this.written.get(paces)
+    if (known) return known
+    const fresh = paces.flatMap(paceArguments)
+    this.written.set(paces, fresh)
+    return fresh
   }
 
   private admitAlone(order: Order, shared: AdmissionRules): Answer {
@@ -213,9 +223,9 @@ const isAway = (thrown: unknown): boolean => thrown instanceof SluiceError && th
 /** What is waited for longer than this is a release. */
 const longestMs = 7 * 86_400_000
 
-const paceArguments = ({ name, unit, interval, tolerance }: NamedPace): readonly (string | number)[] => [
+const paceArguments = ({ name, unit, interval, tolerance }: NamedPace): readonly string[] => [
   `${name.startsWith('lane:') ? 'l' : 't'}${unit === 'message' ? 'm' : 'c'}`,
   name,
-  interval,
-  tolerance,
+  String(interval),
+  String(tolerance),
 ]

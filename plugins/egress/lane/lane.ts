@@ -205,7 +205,7 @@ export class Lane<W extends Waiting = Waiting> implements LeaseOwner {
     this.askedAt = admitted.at
     this.accepted = 0
 
-    const rules = (sharers: number) => this.rules.divided(rule, sharers)
+    const rules = (sharers: number) => (sharers === rule.sharers ? rule.rules : this.rules.divided(rule, sharers))
     const order = { lane: this.name, rules, ids, messages, accepted, tell }
     const answer = await this.allowance.admit(order, rule.warmup)
 
