@@ -2,7 +2,8 @@
 // the X.400 or LDAP form of old gateways, or in the middle of a sentence.
 
 /** The marks of Chinese and Japanese texts, which stand next to addresses without a space, are no part of them. */
-const bare = /[^\s<>()[\]",;:@'`\\=|\u3000-\u303f\uff01-\uff0f\uff1a-\uff20]{1,128}@[a-z0-9](?:[a-z0-9._-]{0,250}[a-z0-9])?/i
+const bare =
+  /[^\s<>()[\]",;:@'`\\=|\u3000-\u303f\uff01-\uff0f\uff1a-\uff20]{1,128}@[a-z0-9](?:[a-z0-9._-]{0,250}[a-z0-9])?/i
 const bareAll = new RegExp(bare.source, 'gi')
 const quoted = /"[^"\n]{1,128}"@[a-z0-9.-]{1,253}/i
 const typed = /^\s{0,9}[a-z0-9/-]{0,40}\s{0,9};\s{0,9}/i
