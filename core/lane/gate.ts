@@ -63,10 +63,12 @@ export interface CloseOrder {
 
 /**
  * Closes the gate. An attempt that began before the last closing tells nothing new: it can only make the provider's own
- * time longer. One that began while it was closed (on a worker that did not know yet, or after an undo) closes it anew.
+ * time longer. One that began while it was closed (on a worker that did not know yet) closes it anew.
  * One that began half-open was a failed recovery: closed for longer than the time before.
  */
 export const closeGate = (gate: Gate, order: CloseOrder, reaction: Reaction): Gate => {
+  // An operator has opened it since: what began before tells of what he knew. A recovery leaves its count of tries.
+  if (gate.cleared.tries === 0 && order.started < gate.cleared.at) return gate
   const last = latest(gate)
   const end = endOf(gate)
   const echo = last !== undefined && order.started < last.since
