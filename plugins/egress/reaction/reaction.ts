@@ -96,10 +96,12 @@ export class Reaction {
 
   start(): void {
     this.teacher.start()
+    this.undos.start()
   }
 
   stop(): void {
     this.teacher.stop()
+    this.undos.stop()
   }
 
   /** Waits, at most `ms`, until what the other workers know has been read: a closed lane must not be used at first. */

@@ -22,11 +22,36 @@ export interface UndoParts {
   readonly limitsOf: (scope: Scope) => LaneLimits
 }
 
+const lookMs = 2000
+
 export class Undos {
   private readonly done = new Set<string>()
+  private timer: NodeJS.Timeout | undefined
+  /** How many there were when somebody looked last. */
+  private count = 0
 
   constructor(private readonly parts: UndoParts) {
     parts.link.subscribe(parts.keys.undoChannel, (id) => void this.undo(id))
+  }
+
+  /** Looks now and then whether a notice was lost. */
+  start(): void {
+    this.timer ??= setInterval(() => void this.look(), lookMs).unref()
+  }
+
+  stop(): void {
+    clearInterval(this.timer)
+  }
+
+  private async look(): Promise<void> {
+    const { link, keys } = this.parts
+    try {
+      const count = await link.run((redis) => redis.hlen(keys.actionsUndone))
+      if (count !== this.count) await this.catchUp()
+      this.count = count
+    } catch {
+      // away: the link has said so, and its return comes back here
+    }
   }
 
   /** Undos that were made while this worker was not there; what has been closed anew since then stays closed. */

@@ -162,7 +162,7 @@ test('an undo opens the lane at once on every worker, and what blames nobody of 
   const at = Date.now()
   await fleet.redis.hsetnx(keys.actionsUndone, action?.id ?? '', JSON.stringify({ at, by: 'me', reason: 'a mistake' }))
   await fleet.redis.publish(keys.undoChannel, action?.id ?? '')
-  await Promise.all(fleet.harakas.map((one) => one.logged(/is open again: .* was undone by me/, 5000)))
+  await Promise.all(fleet.harakas.map((one) => one.logged(/is open again: .* was undone by me/, 10_000)))
   const before = lab.truth.newest
   await fleet.send(Array.from({ length: 30 }, (_, n) => `later${n}@one.test`))
   await until(() =>
