@@ -64,7 +64,7 @@ const main = async (): Promise<void> => {
 
   const missing = whyNoPostfix()
   if (missing) console.log(`POSTFIX IS LEFT OUT: ${missing}`)
-  const rivals = [haraka('vanilla'), haraka('sluice'), ...(missing ? [] : [postfix])]
+  const rivals = [haraka('vanilla'), haraka('sluice'), haraka('limits'), ...(missing ? [] : [postfix])]
   const chosen = process.env['ONLY']?.split(',')
   try {
     conclude(

@@ -90,7 +90,7 @@ export const drain = async (plan: DrainPlan): Promise<void> => {
       }),
   }
 
-  const rivals = [haraka('vanilla'), haraka('sluice'), ...(missing ? [] : [postfix])]
+  const rivals = [haraka('vanilla'), haraka('sluice'), haraka('limits'), ...(missing ? [] : [postfix])]
   const chosen = process.env['ONLY']?.split(',')
   try {
     const running = chosen ? [haraka('host'), ...rivals].filter(({ name }) => chosen.includes(name)) : rivals

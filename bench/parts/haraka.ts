@@ -1,5 +1,6 @@
 // A Haraka for benchmarks: as it comes out of the box (`vanilla`), with the host layer only (`host`), or with all
-// Sluice plugins; ours are started as `npm start` starts them. All of them send everything to one port.
+// Sluice plugins, without (`sluice`) and with every kind of limit in force and none of them reached (`limits`); ours are
+// started as `npm start` starts them. All of them send everything to one port.
 
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -13,7 +14,7 @@ import { Child } from './process'
 const packageFolder = path.dirname(require.resolve('Haraka/package.json'))
 
 export interface HarakaPlan {
-  readonly kind: 'vanilla' | 'host' | 'sluice'
+  readonly kind: 'vanilla' | 'host' | 'sluice' | 'limits'
   readonly to: { readonly port: number; readonly tls: boolean; readonly dnsPort: number }
   /** Connections at a time. */
   readonly limit: number
@@ -38,13 +39,27 @@ exports.hook_rcpt = (next) => next(OK)
 const route = (port: number): string =>
   `exports.hook_get_mx = (next) => next(OK, { exchange: '127.0.0.1', port: ${port}, bind_helo: 'bench.test' })\n`
 
+const all = ['sluice-host', 'sluice-stream', 'sluice-egress', 'sluice-outcome', 'bench-relay']
 const plugins = {
   vanilla: ['bench-relay', 'bench-route'],
   host: ['sluice-host', 'bench-relay', 'bench-route'],
-  sluice: ['sluice-host', 'sluice-stream', 'sluice-egress', 'sluice-outcome', 'bench-relay'],
+  sluice: all,
+  limits: all,
 }
 
-const sluiceFiles = ({ to, limit, redisUrl, prefix = `bench${Date.now()}` }: HarakaPlan): Record<string, string> => ({
+/** Every kind of limit, out of reach. */
+const limits = `
+  message_rate: [5000/s, 300000/min, 10000000/h, 100000000/day]
+  connection_rate: [1000/s, 60000/min]
+  total: { connection_limit: 1000, message_rate: [6000/s, 360000/min], connection_rate: 2000/s }`
+
+const sluiceFiles = ({
+  kind,
+  to,
+  limit,
+  redisUrl,
+  prefix = `bench${Date.now()}`,
+}: HarakaPlan): Record<string, string> => ({
   'sluice.yaml': [
     `resolvers: ['127.0.0.1:${to.dnsPort}']`,
     ...(redisUrl ? [`redis: { url: '${redisUrl}', prefix: ${prefix} }`] : []),
@@ -55,7 +70,13 @@ pools: { p: { a: 1 } }
 streams: { s: { pool: p } }
 default_stream: s
 `,
-  'shaping.yaml': `defaults: { connection_limit: ${limit}, port: ${to.port}, tls: ${to.tls ? 'required' : 'none'}, messages_per_connection: 100000, idle_s: 10 }\n`,
+  'shaping.yaml': `defaults:
+  connection_limit: ${limit}
+  port: ${to.port}
+  tls: ${to.tls ? 'required' : 'none'}
+  messages_per_connection: 100000
+  idle_s: 10${kind === 'limits' ? limits : ''}
+`,
 })
 
 export const makeHarakaFolder = async (): Promise<string> => {
@@ -76,15 +97,16 @@ export class Haraka {
   static async start(plan: HarakaPlan): Promise<Haraka> {
     const folder = plan.folder ?? (await makeHarakaFolder())
     const port = await freePort()
+    const steered = plan.kind === 'sluice' || plan.kind === 'limits'
     const config = (name: string): string => path.join(folder, 'config', name)
     await cp(path.join(packageFolder, 'config/connection.ini'), config('connection.ini'))
     const files: Record<string, string> = {
       'smtp.ini': `listen=127.0.0.1:${port}\nnodes=${plan.workers ?? 0}\n`,
       'log.ini': '[main]\nlevel=warn\n',
-      'outbound.ini': `concurrency_max=${plan.kind === 'sluice' ? 500 : plan.limit}\nlocal_mx_ok=true\n`,
+      'outbound.ini': `concurrency_max=${steered ? 500 : plan.limit}\nlocal_mx_ok=true\n`,
       me: 'bench.test\n',
       plugins: [...Object.keys(plan.plugins ?? {}), ...plugins[plan.kind]].join('\n') + '\n',
-      ...(plan.kind === 'sluice' ? sluiceFiles(plan) : {}),
+      ...(steered ? sluiceFiles(plan) : {}),
       ...plan.files,
     }
     await Promise.all(Object.entries(files).map(([name, text]) => writeFile(config(name), text)))
