@@ -60,6 +60,8 @@ const sluiceFiles = ({
   redisUrl,
   prefix = `bench${Date.now()}`,
 }: HarakaPlan): Record<string, string> => ({
+  // As haraka-config has it.
+  'results.ini': '',
   'sluice.yaml': [
     `resolvers: ['127.0.0.1:${to.dnsPort}']`,
     ...(redisUrl ? [`redis: { url: '${redisUrl}', prefix: ${prefix} }`] : []),

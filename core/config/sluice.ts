@@ -23,6 +23,7 @@ export const hostGuards = [
   'queue_loader',
   'handover',
   'flush',
+  'host_name',
   'termination',
 ] as const
 export type HostGuard = (typeof hostGuards)[number]

@@ -11,6 +11,7 @@ import { installDns } from './dns'
 import { installFlush } from './flush'
 import { installHandover } from './handover'
 import { installHooks } from './hooks'
+import { installHostName } from './host-name'
 import { installQueueLoader } from './queue-loader'
 import { installQueueWriter } from './queue-writer'
 import { installRetry } from './retry'
@@ -34,6 +35,7 @@ const guards: Partial<Record<HostGuard, Install>> = {
   queue_loader: installQueueLoader,
   handover: installHandover,
   flush: installFlush,
+  host_name: installHostName,
   termination: installTermination,
   queue_writer: installQueueWriter,
 }

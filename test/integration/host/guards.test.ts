@@ -105,6 +105,25 @@ repair('slots: a slot is freed once, however often Haraka says so', async ({ sta
   expect(running).not.toBe('-1')
 })
 
+repair('host_name: the system is not asked for its name at every reply', async ({ start, receive, expect }) => {
+  const receiver = await receive()
+  const counting = `
+    const os = require('os')
+    const ask = os.hostname
+    let asked = 0
+    os.hostname = () => { asked++; return ask() }
+    exports.hook_queue_ok = function (next) { this.lognotice('ASKED ' + asked); next() }`
+  const haraka = await start({
+    localPlugins: { counting, mx: routing(receiver.port) },
+    plugins: ['mx'],
+    config: { plugins: ['harness-relay', 'counting', 'sluice-host', 'mx', ''].join('\n') },
+  })
+  for (const to of ['a@x.test', 'b@x.test', 'c@x.test']) await submit(haraka.port, { to })
+  await haraka.until(() => haraka.matches(/ASKED/).length === 3, 'to queue three mails')
+  const [first, , third] = haraka.matches(/ASKED (\d+)/).map(([, count]) => Number(count))
+  expect(third).toBe(first)
+})
+
 repair('retry_delay: a hook that times out delays one mail and bounces none', async ({ start, receive, expect }) => {
   const receiver = await receive({ at: { mail: '450 4.2.0 later' } })
   const haraka = await start({
