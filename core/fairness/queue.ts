@@ -3,6 +3,7 @@
 // operations take constant time (amortised; mail that arrives out of order costs the logarithm of how much of it there
 // is). It holds handles, not state: after a restart the queue files are put in again, and queue time restores the order.
 
+import { TransientMap } from '../transient/transient-map'
 import { RoundRobin } from './round-robin'
 import { Timeline, type Timed } from './timeline'
 
@@ -73,12 +74,12 @@ class Tenant<T> extends RoundRobin<Entry<T>, Timeline<Entry<T>>> {
 
 export class FairQueue<T> {
   readonly #shares: Shares
-  readonly #tenants = new Map<string, Tenant<T>>()
+  readonly #tenants = new TransientMap<string, Tenant<T>>()
   readonly #turns = new RoundRobin<Entry<T>, Tenant<T>>(
     (entry) => entry.cost,
-    (tenant) => this.#tenants.delete(tenant.name),
+    (tenant) => void this.#tenants.delete(tenant.name),
   )
-  readonly #entries = new Map<string, Entry<T>>()
+  readonly #entries = new TransientMap<string, Entry<T>>()
   #sequence = 0
 
   constructor(shares: Shares) {
@@ -120,7 +121,7 @@ export class FairQueue<T> {
   preferred(score: (parked: Parked<T>) => number, among = 1000): Parked<T> | undefined {
     let best: Parked<T> | undefined
     let most = -Infinity
-    for (const { parked } of this.#entries.values()) {
+    for (const [, { parked }] of this.#entries) {
       if (among-- <= 0) break
       const one = score(parked)
       if (one > most) [best, most] = [parked, one]
@@ -137,15 +138,14 @@ export class FairQueue<T> {
 
   /** Takes one out of turn: moved, flushed or dropped by an operator. */
   remove(id: string): Parked<T> | undefined {
-    const entry = this.#entries.get(id)
+    const entry = this.#entries.delete(id)
     if (!entry) return undefined
     this.#tenants.get(entry.parked.tenant)?.drop(entry)
-    this.#entries.delete(id)
     return entry.parked
   }
 
   /** All that is parked, in the order in which it was put in. Nothing may change while it is read. */
   *[Symbol.iterator](): IterableIterator<Parked<T>> {
-    for (const { parked } of this.#entries.values()) yield parked
+    for (const [, { parked }] of this.#entries) yield parked
   }
 }

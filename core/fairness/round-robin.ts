@@ -7,6 +7,8 @@ import { Deque } from './deque'
 /** Something to take from, such as a queue or another round robin. */
 export interface Lot<T> {
   readonly size: number
+  /** Whether it takes turns: the mark of its round robin. */
+  joined: boolean
   /** What would be taken next; the same until it is taken, or removed. */
   first(): T | undefined
   shift(): T | undefined
@@ -25,9 +27,9 @@ const lightest = 0.05
 
 export class RoundRobin<T, L extends Lot<T>> implements Lot<T> {
   readonly #turns = new Deque<Turn<L>>()
-  readonly #known = new Set<L>()
   readonly #costOf: (item: T) => number
   readonly #left: (lot: L) => void
+  joined = false
 
   /** `left` is told of a lot that takes no more turns because it has nothing. */
   constructor(costOf: (item: T) => number, left: (lot: L) => void = () => undefined) {
@@ -37,14 +39,14 @@ export class RoundRobin<T, L extends Lot<T>> implements Lot<T> {
 
   get size(): number {
     let size = 0
-    for (const lot of this.#known) size += lot.size
+    for (const { lot } of this.#turns) size += lot.size
     return size
   }
 
   /** Lets a lot take turns; one that takes them already changes nothing. Call it when the lot has got something. */
   join(lot: L, weight: () => number): void {
-    if (this.#known.has(lot)) return
-    this.#known.add(lot)
+    if (lot.joined) return
+    lot.joined = true
     this.#turns.push({ lot, weight, credit: 0, begun: false })
   }
 
@@ -85,7 +87,7 @@ export class RoundRobin<T, L extends Lot<T>> implements Lot<T> {
   #leave(): void {
     const turn = this.#turns.shift()
     if (turn === undefined) return
-    this.#known.delete(turn.lot)
+    turn.lot.joined = false
     this.#left(turn.lot)
   }
 }

@@ -16,6 +16,8 @@ const before = (a: Timed, b: Timed): boolean =>
   a.queued < b.queued || (a.queued === b.queued && a.sequence < b.sequence)
 
 export class Timeline<T extends Timed> {
+  /** Whether it takes turns in a round robin. */
+  joined = false
   #inOrder = new Deque<T>()
   #late: T[] = []
   #live = 0

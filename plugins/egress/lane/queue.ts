@@ -2,6 +2,7 @@
 // Haraka's delivery queue (fresh): they are parked as soon as it is clear that they have to wait.
 
 import { FairQueue } from '@sluice/core/fairness/queue'
+import { TransientMap } from '@sluice/core/transient/transient-map'
 
 import type { Waiting } from './waiting'
 
@@ -16,7 +17,7 @@ export interface LaneShares {
 
 export class LaneQueue<W extends Waiting> {
   private readonly queue: FairQueue<W>
-  private readonly fresh = new Set<W>()
+  private readonly fresh = new TransientMap<string, W>()
   private sequence = 0
 
   constructor(private readonly shares: LaneShares) {
@@ -34,8 +35,9 @@ export class LaneQueue<W extends Waiting> {
 
   put(waiting: W): void {
     const { tenant, stream, queued } = waiting
-    this.queue.put({ id: String(++this.sequence), tenant, stream, queued, value: waiting })
-    this.fresh.add(waiting)
+    const id = String(++this.sequence)
+    this.queue.put({ id, tenant, stream, queued, value: waiting })
+    this.fresh.set(id, waiting)
   }
 
   /** Stream of the mail that is next. */
@@ -60,25 +62,23 @@ export class LaneQueue<W extends Waiting> {
   /** Takes out those that `leaves` names; the others keep their order. */
   remove(leaves: (waiting: W) => boolean): W[] {
     const removed = [...this.queue].filter(({ value }) => leaves(value))
-    for (const { id, value } of removed) {
+    for (const { id } of removed) {
       this.queue.remove(id)
-      this.fresh.delete(value)
+      this.fresh.delete(id)
     }
     return removed.map(({ value }) => value)
   }
 
   parkFresh(): void {
-    const fresh = [...this.fresh]
-    this.fresh.clear()
-    for (const one of fresh) one.park()
+    for (const [id] of [...this.fresh]) this.fresh.delete(id)?.park()
   }
 
   private bestLiked() {
     return this.queue.preferred(({ stream }) => this.shares.liking(stream))
   }
 
-  private taken(one: { readonly value: W } | undefined): W | undefined {
-    if (one) this.fresh.delete(one.value)
+  private taken(one: { readonly id: string; readonly value: W } | undefined): W | undefined {
+    if (one) this.fresh.delete(one.id)
     return one?.value
   }
 }

@@ -4,6 +4,7 @@
 import { anyProvider } from '@sluice/core/routing/table'
 import type { Sender } from '@sluice/core/lane/scope'
 import { tagOf } from '@sluice/core/stream/tag'
+import { Attached } from '@sluice/core/transient/attached'
 import type { Configuration, HMail } from 'haraka-plugin-sluice-host'
 
 import type { Policy } from '../policy'
@@ -18,7 +19,7 @@ export interface Identity {
 }
 
 export class Senders {
-  private readonly known = new WeakMap<HMail, Identity>()
+  private readonly known = new Attached<HMail, Identity>()
 
   constructor(
     private readonly policy: () => Policy | undefined,

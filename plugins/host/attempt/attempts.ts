@@ -2,6 +2,9 @@
 // it is found by its mail, and by the mail's uuid for the items Haraka splits off when recipients fare differently.
 // A mail that is parked, delayed or begun anew leaves no attempt behind, and its lease is given back.
 
+import { Attached } from '@sluice/core/transient/attached'
+import { TransientMap } from '@sluice/core/transient/transient-map'
+
 import type { Attempt, Evidence, HMail, RecipientResult, Settlement } from '../contract'
 import { uuid7 } from '../uuid'
 
@@ -18,8 +21,8 @@ interface Open {
 export type Listener = (settlement: Settlement) => void
 
 export class Attempts {
-  private readonly byMail = new WeakMap<HMail, Open>()
-  private readonly byUuid = new Map<string, Open>()
+  private readonly byMail = new Attached<HMail, Open>()
+  private readonly byUuid = new TransientMap<string, Open>()
   private readonly listeners: Listener[] = []
 
   constructor(

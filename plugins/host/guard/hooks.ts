@@ -71,13 +71,18 @@ const guard = (
       plugin.logerror(`SLUICE_INTERNAL: ${method}: ${thrown instanceof Error ? thrown.stack : messageOf(thrown)}`)
       next(...answer)
     }
+    const wait = new Wait(rest[0], fail)
+    const answered: Next = (...given) => {
+      wait.over()
+      next(...given)
+    }
     try {
-      const result: unknown = (original as Hook).call(this, next, ...rest)
+      const result: unknown = (original as Hook).call(this, answered, ...rest)
       if (isPromise(result)) result.catch(fail)
     } catch (thrown) {
       fail(thrown)
     }
-    waiting.watch(rest[0], fail)
+    waiting.watch(wait)
   }
   guarded.add(safe)
   Object.assign(plugin, { [method]: safe })
@@ -88,36 +93,61 @@ interface Subject {
   readonly current_hook?: unknown
 }
 
-interface Wait {
-  readonly hook: unknown
-  readonly since: number
-  readonly fail: (thrown: unknown) => void
+/** A hook that has been called. Once it has answered it leads nowhere, so that no list keeps a mail in memory. */
+class Wait {
+  readonly since = Date.now()
+  private hook: unknown
+
+  constructor(
+    private subject: unknown,
+    private fail: ((thrown: unknown) => void) | undefined,
+  ) {
+    this.hook = hookOf(subject)
+  }
+
+  /** Whether the subject still waits for this very hook. */
+  get pending(): boolean {
+    return Boolean(this.hook) && hookOf(this.subject) === this.hook
+  }
+
+  over(): void {
+    this.subject = undefined
+    this.hook = undefined
+    this.fail = undefined
+  }
+
+  expire(afterMs: number): void {
+    this.fail?.(new Error(`no answer in ${afterMs / 1000} s`))
+    this.over()
+  }
 }
+
+const hookOf = (subject: unknown): unknown =>
+  typeof subject === 'object' ? (subject as Subject | null)?.current_hook : undefined
 
 const lookEveryMs = 1000
 
 /** Hooks that have been called and have not answered; a mail that was parked waits for none. */
 class Waiting {
-  private readonly waits = new Map<Subject, Wait>()
+  private waits: Wait[] = []
   private timer: NodeJS.Timeout | undefined
 
   constructor(private readonly patienceMs: () => number) {}
 
-  watch(subject: unknown, fail: Wait['fail']): void {
-    const hook = typeof subject === 'object' && (subject as Subject | null)?.current_hook
-    if (!hook) return
-    this.waits.set(subject as Subject, { hook, since: Date.now(), fail })
+  watch(wait: Wait): void {
+    if (!wait.pending) return
+    this.waits.push(wait)
     this.timer ??= setInterval(() => this.look(), lookEveryMs).unref()
   }
 
   private look(): void {
-    const late = Date.now() - this.patienceMs()
-    for (const [subject, { hook, since, fail }] of this.waits) {
-      if (subject.current_hook === hook && since > late) continue
-      this.waits.delete(subject)
-      if (subject.current_hook === hook) fail(new Error(`no answer in ${this.patienceMs() / 1000} s`))
-    }
-    if (this.waits.size > 0) return
+    const patienceMs = this.patienceMs()
+    const late = Date.now() - patienceMs
+    const pending = this.waits.filter((one) => one.pending)
+    // Whoever is told goes on at once, and may wait for the next hook.
+    this.waits = pending.filter(({ since }) => since > late)
+    for (const one of pending) if (one.since <= late) one.expire(patienceMs)
+    if (this.waits.length > 0) return
     clearInterval(this.timer)
     this.timer = undefined
   }

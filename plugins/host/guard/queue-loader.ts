@@ -3,6 +3,7 @@
 
 import { messageOf } from '@sluice/core/errors'
 
+import { Attached } from '@sluice/core/transient/attached'
 import type { HarakaItem, HarakaPlugin, OutboundQueue, QueueFiles } from '../haraka'
 import type { HarakaHost } from '../host'
 import { byAge, inTurn, QueueLoader } from '../queue/loader'
@@ -10,7 +11,7 @@ import { CorruptQueueFile, readHead, setAside, type QueueFileHead } from '../que
 import { expectShape } from './shape'
 
 /** What has been read of a file, for read_todo. */
-const heads = new WeakMap<HarakaItem, Buffer>()
+const heads = new Attached<HarakaItem, Buffer>()
 /** Items whose file cannot be read: they must not wait for a `ready` that never comes. */
 const broken = new WeakSet<HarakaItem>()
 

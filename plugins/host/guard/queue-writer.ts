@@ -2,6 +2,7 @@
 // 250, one write, and the first attempt from memory. A disk that cannot take the message now is a 450: Haraka answers
 // 550 there, and the sender gives up.
 
+import { Attached } from '@sluice/core/transient/attached'
 import type { HarakaHost } from '../host'
 import {
   reply,
@@ -55,7 +56,7 @@ export const installQueueWriter = (haraka: HarakaPlugin, host: HarakaHost): void
   }
 
   /** Transactions on their way into the queue, by their content: how many files each becomes. */
-  const coming = new WeakMap<object, QueuedTransaction>()
+  const coming = new Attached<object, QueuedTransaction>()
   const announce = (stream: MessageStream): void => {
     const transaction = coming.get(stream)
     if (!transaction) return

@@ -1,12 +1,13 @@
 // Guard `slots`: a delivery slot is freed once (outbound/queue.js counts every call of next_cb), a mail is discarded
 // once, and a mail that Haraka discards without a word still settles its attempt, so that no lease is lost with it.
 
+import { Attached } from '@sluice/core/transient/attached'
 import type { HarakaHost } from '../host'
 import type { HarakaItem, HarakaPlugin } from '../haraka'
 import { noEvidence } from '../attempt/evidence'
 import { expectShape } from './shape'
 
-const held = new WeakMap<HarakaItem, () => void>()
+const held = new Attached<HarakaItem, () => void>()
 
 export const installSlots = (haraka: HarakaPlugin, host: HarakaHost): void => {
   const methods = haraka.haraka_require('outbound').HMailItem.prototype

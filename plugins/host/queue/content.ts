@@ -4,6 +4,7 @@
 
 import { Writable } from 'node:stream'
 
+import { Attached } from '@sluice/core/transient/attached'
 import type { MessageStream } from '../haraka'
 
 /** Larger messages are left to Haraka's streams. Bytes. */
@@ -14,7 +15,7 @@ interface Notes {
   size: number
 }
 
-const noted = new WeakMap<MessageStream, Notes>()
+const noted = new Attached<MessageStream, Notes>()
 
 /** Begins to note the lines of a message that has just been begun. */
 export const noteLines = (stream: MessageStream): void => {
@@ -35,13 +36,23 @@ export const noteLines = (stream: MessageStream): void => {
   }
 }
 
-/** The whole content as Haraka would store it, in pieces: the header as it is now, the body as it came. */
-export const contentOf = async (stream: MessageStream): Promise<readonly Buffer[]> => {
+/**
+ * The whole content as Haraka would store it, in pieces: the header as it is now, the body as it came.
+ *
+ * The notes serve once; who asks again gets it the long way. They are emptied, and the caller had better empty the
+ * pieces when it has written them: garbage that leads to hundreds of lines is copied by young collections whenever
+ * something old leads to it.
+ */
+export const contentOf = async (stream: MessageStream): Promise<Buffer[]> => {
   const notes = noted.get(stream)
   if (!notes || notes.size > messageLimit || notes.size !== stream.bytes_read) return collect(stream)
-  if (stream.headers.length === 0) return notes.lines
+  noted.delete(stream)
+  const lines = notes.lines.splice(0)
+  if (stream.headers.length === 0) return lines
   const header = Buffer.from(`${stream.headers.join('').replace(/\r?\n/g, '\r\n')}\r\n`)
-  return [header, ...bodyOf(notes.lines)]
+  const pieces = [header, ...bodyOf(lines)]
+  lines.length = 0
+  return pieces
 }
 
 /** What follows the first empty line; nothing where there is none. */
@@ -67,7 +78,7 @@ const afterEmptyLine = (raw: Buffer): Buffer => {
   return raw.subarray(bare < 0 || (full >= 0 && full < bare) ? full + 3 : bare + 2)
 }
 
-const collect = (stream: MessageStream): Promise<readonly Buffer[]> =>
+const collect = (stream: MessageStream): Promise<Buffer[]> =>
   new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     const into = new Writable({

@@ -1,12 +1,14 @@
 // Queue files that this process has just written or read, so that the first attempt need not read them: the heads until the
 // item has been made, the contents until the first attempt, the oldest contents given up when they are too many.
 
+import { TransientMap } from '@sluice/core/transient/transient-map'
+
 /** Bytes of content kept. */
 const defaultLimit = 64 * 1024 * 1024
 
 export class FreshFiles {
-  private readonly heads = new Map<string, { readonly head: Buffer; readonly size: number }>()
-  private readonly contents = new Map<string, Buffer>()
+  private readonly heads = new TransientMap<string, { readonly head: Buffer; readonly size: number }>()
+  private readonly contents = new TransientMap<string, Buffer>()
   private bytes = 0
 
   constructor(private readonly limit = defaultLimit) {}
@@ -19,7 +21,7 @@ export class FreshFiles {
   keepContent(path: string, content: Buffer): void {
     this.contents.set(path, content)
     this.bytes += content.length
-    for (const oldest of this.contents.keys()) {
+    for (const [oldest] of this.contents) {
       if (this.bytes <= this.limit) break
       this.takeContent(oldest)
     }
@@ -27,17 +29,13 @@ export class FreshFiles {
 
   /** Once. */
   takeHead(path: string): { readonly head: Buffer; readonly size: number } | undefined {
-    const head = this.heads.get(path)
-    this.heads.delete(path)
-    return head
+    return this.heads.delete(path)
   }
 
   /** Once. */
   takeContent(path: string): Buffer | undefined {
-    const content = this.contents.get(path)
-    if (!content) return undefined
-    this.contents.delete(path)
-    this.bytes -= content.length
+    const content = this.contents.delete(path)
+    this.bytes -= content?.length ?? 0
     return content
   }
 }

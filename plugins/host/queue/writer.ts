@@ -4,20 +4,22 @@
 
 import path from 'node:path'
 
+import { Attached } from '@sluice/core/transient/attached'
 import type { HarakaItem, MessageStream, Outbound, OutboundQueue, TodoItem } from '../haraka'
 import { contentOf } from './content'
 import type { QueueFiles } from './files'
 import type { FreshFiles } from './fresh-files'
 
 interface Message {
-  readonly content: Promise<readonly Buffer[]>
-  /** Domains still to come. */
+  readonly content: Promise<Buffer[]>
+  /** Domains that Haraka has yet to ask for, and those whose file has yet to be put together. */
   left: number
+  unmade: number
   readonly writing: Promise<void>[]
 }
 
 export class QueueWriter {
-  private readonly messages = new WeakMap<MessageStream, Message>()
+  private readonly messages = new Attached<MessageStream, Message>()
 
   constructor(
     private readonly outbound: Outbound,
@@ -28,7 +30,7 @@ export class QueueWriter {
 
   /** The message will be written for so many domains. */
   expect(stream: MessageStream, domains: number): void {
-    this.messages.set(stream, { content: contentOf(stream), left: domains, writing: [] })
+    this.messages.set(stream, { content: contentOf(stream), left: domains, unmade: domains, writing: [] })
   }
 
   /**
@@ -41,11 +43,16 @@ export class QueueWriter {
     if (!message) return undefined
     message.writing.push(this.writeOne(message, paths, todo, items))
     message.left--
-    return message.left > 0 ? Promise.resolve() : all(message.writing)
+    if (message.left > 0) return Promise.resolve()
+    this.messages.delete(todo.message_stream)
+    return all(message.writing)
   }
 
   private async writeOne(message: Message, paths: string[], todo: TodoItem, items: HarakaItem[]): Promise<void> {
-    const { bytes, start } = fileOf(todo, await message.content)
+    const content = await message.content
+    const { bytes, start } = fileOf(todo, content)
+    message.unmade--
+    if (message.unmade === 0) content.length = 0
     const name = this.outbound.qfile.name()
     const file = path.join(this.queue.queue_dir, name)
     const temporary = path.join(this.queue.queue_dir, `${this.outbound.qfile.platformDOT}${name}`)
