@@ -59,23 +59,30 @@ export const contentOf = async (stream: MessageStream): Promise<Buffer[]> => {
 const bodyOf = (lines: readonly Buffer[]): readonly Buffer[] => {
   const end = lines.findIndex(isEmptyLine)
   const header = end < 0 ? lines : lines.slice(0, end)
-  // Lines come one by one; if a plugin has added several in one piece, look into it.
-  if (!header.every(isOneLine)) return [afterEmptyLine(Buffer.concat(lines))]
+  // Lines come one by one, Haraka's own header field in one piece; if one hides the end of the header, look into it.
+  if (!header.every(hasNoEmptyLine)) return [afterEmptyLine(Buffer.concat(lines))]
   return end < 0 ? [] : lines.slice(end + 1)
 }
 
 const isEmptyLine = (line: Buffer): boolean =>
   (line.length === 2 && line[0] === 0x0d && line[1] === 0x0a) || (line.length === 1 && line[0] === 0x0a)
 
-const isOneLine = (line: Buffer): boolean => line.indexOf(0x0a) === line.length - 1
+const hasNoEmptyLine = (piece: Buffer): boolean =>
+  piece.indexOf(0x0a) === piece.length - 1 || (piece.at(-1) === 0x0a && endOfHeader(piece) < 0)
 
 const afterEmptyLine = (raw: Buffer): Buffer => {
-  if (raw[0] === 0x0a) return raw.subarray(1)
-  if (raw[0] === 0x0d && raw[1] === 0x0a) return raw.subarray(2)
+  const end = endOfHeader(raw)
+  return raw.subarray(end < 0 ? raw.length : end)
+}
+
+/** Where the first empty line ends; -1 where there is none. */
+const endOfHeader = (raw: Buffer): number => {
+  if (raw[0] === 0x0a) return 1
+  if (raw[0] === 0x0d && raw[1] === 0x0a) return 2
   const full = raw.indexOf('\n\r\n')
   const bare = raw.indexOf('\n\n')
-  if (full < 0 && bare < 0) return raw.subarray(raw.length)
-  return raw.subarray(bare < 0 || (full >= 0 && full < bare) ? full + 3 : bare + 2)
+  if (full < 0 && bare < 0) return -1
+  return bare < 0 || (full >= 0 && full < bare) ? full + 3 : bare + 2
 }
 
 const collect = (stream: MessageStream): Promise<Buffer[]> =>

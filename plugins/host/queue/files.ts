@@ -4,7 +4,7 @@
 // Two ways around the thread pool were measured and dropped: steps made at once wait for the journal while other files
 // are synced (350 us per file on the main thread, 75 with the pool), and threads of our own cost more in all.
 
-import { closeSync, fstat, fsync, open, read, rename, unlink, write } from 'node:fs'
+import { closeSync, constants, fstat, fsync, open, read, rename, unlink, write } from 'node:fs'
 
 import { patiently } from '../file-limit'
 
@@ -57,8 +57,15 @@ export class QueueFiles {
   }
 }
 
+/**
+ * What has been written to a file opened with O_SYNC is on disk as if by fsync (open(2)), without a further trip through
+ * the thread pool. 0 where that is not so (on macOS fsync does more).
+ */
+const synchronous = process.platform === 'linux' ? constants.O_SYNC : 0
+const { O_CREAT, O_EXCL, O_WRONLY } = constants
+
 const writeDurably = (temporary: string, file: string, bytes: Buffer, done: Done): void => {
-  open(temporary, 'wx', 0o666, (failed, fd) => {
+  open(temporary, O_WRONLY | O_CREAT | O_EXCL | synchronous, 0o666, (failed, fd) => {
     if (failed) {
       done(failed)
       return
@@ -71,7 +78,7 @@ const writeDurably = (temporary: string, file: string, bytes: Buffer, done: Done
       else rename(temporary, file, (notRenamed) => (notRenamed ? undo(notRenamed) : done(null)))
     }
     writeAll(fd, bytes, (error) => {
-      if (error) end(error)
+      if (error || synchronous) end(error)
       else fsync(fd, end)
     })
   })

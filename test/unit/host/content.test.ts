@@ -29,6 +29,20 @@ test('is the header as it is now and the body as it came', async () => {
   expect(await text(messageOf(['Subject: now\n'], lines))).toBe('Subject: now\r\n\r\none\r\n..two\r\n')
 })
 
+const body = 'one\r\n..two\r\n'
+const received = 'Received: from a\r\n\tby b;\r\n\tnow\r\n'
+
+test.each([
+  ['a field in one piece', [received, 'A: b\r\n', '\r\n', 'one\r\n', '..two\r\n']],
+  ['a piece that ends the header', [received, 'A: b\r\n\r\n', 'one\r\n', '..two\r\n']],
+  ['a piece that begins the body', [received, 'A: b\r\n\r\none\r\n', '..two\r\n']],
+  ['a piece that begins with the empty line', ['A: b\r\n', '\r\none\r\n', '..two\r\n']],
+  ['a piece that ends in the middle of a line', ['A: ', 'b\r\n', '\r\n', 'one\r\n', '..two\r\n']],
+  ['the end of the header between two pieces', ['A: b\r\n\r', '\none\r\n', '..two\r\n']],
+])('the body begins after the first empty line: %s', async (_, pieces) => {
+  expect(await text(messageOf(['A: now\n'], pieces))).toBe(`A: now\r\n\r\n${body}`)
+})
+
 test('is the same for whoever asks again', async () => {
   const stream = messageOf(['Subject: now\n'], lines)
   const first = await contentOf(stream)
