@@ -14,7 +14,7 @@ import { RedisLink } from 'haraka-plugin-sluice-egress/dist/redis/link'
 import { laneKey, type Lease } from 'haraka-plugin-sluice-host'
 import { Redis } from 'ioredis'
 
-import { median } from './parts/figures'
+import { figure, median, sayFigures, type Figure } from './parts/figures'
 
 const limitUs = 150
 const perRound = Number(process.env['MESSAGES'] ?? 40_000)
@@ -146,7 +146,7 @@ const main = async (): Promise<void> => {
     { name: 'all limits, a connection each', limits: full, kept: false, ...many },
     { name: 'all limits, one mail at a time', limits: full, kept: true, ...alone },
   ]
-  const figures = []
+  const figures: Figure[] = []
   for (const one of cases) {
     const { name, limits } = one
     await run(redis.url, one) // everything compiled
@@ -156,19 +156,15 @@ const main = async (): Promise<void> => {
     const trips = median(results.map((round) => round.roundTrips))
     console.log(`${name.padEnd(32)} ${us.toFixed(1)} us CPU, ${trips.toFixed(3)} round trips a message`)
     if (limits === free) continue
-    const rival = (ours: number, theirs: number, unit: string) => ({
-      bench: 'admit',
-      ours: Number(ours.toFixed(3)),
-      against: `limit (${name})`,
-      theirs,
-      ratio: Number((ours / theirs).toFixed(3)),
-      unit,
-    })
-    figures.push(rival(us, limitUs, 'us'), rival(trips, 1, 'round trips'))
+    const limit = { bench: `admit: ${name}`, against: 'limit' }
+    figures.push(
+      figure('less', { ...limit, ours: us, theirs: limitUs, unit: 'us' }),
+      figure('less', { ...limit, ours: trips, theirs: 1, unit: 'round trips' }),
+    )
     if (us > limitUs || trips > 1) process.exitCode = 1
   }
   await redis.stop()
-  console.log(JSON.stringify(figures))
+  sayFigures(figures)
 }
 
 void main()

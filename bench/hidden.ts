@@ -11,7 +11,7 @@ import { startLab, type Lab } from '@sluice/lab/lab'
 import type { Fact } from '@sluice/lab/truth/event'
 import { startRedis } from '@sluice/run/redis'
 
-import type { Figure } from './parts/figures'
+import { figure, sayFigures, type Figure } from './parts/figures'
 import { Haraka } from './parts/haraka'
 
 const minute = 60_000
@@ -152,7 +152,7 @@ const run = async (): Promise<void> => {
     await redis.stop()
     await lab.stop()
   }
-  console.log(JSON.stringify(figures))
+  sayFigures(figures)
 }
 
 const figuresOf = (lab: Lab, { name, latency, parts }: Receiver, part: 0 | 1, from: number): Figure[] => {
@@ -166,22 +166,21 @@ const figuresOf = (lab: Lab, { name, latency, parts }: Receiver, part: 0 | 1, fr
     `${name.padEnd(12)} ${what.padEnd(17)} ${perMinute.toFixed(0)} of ${allowed.toFixed(0)} messages/min (${((100 * perMinute) / allowed).toFixed(1)} %), refused ${(100 * waste).toFixed(1)} % of the attempts`,
   )
   return [
-    {
+    // All that the receiver allows cannot be sent without knowing it; 90 % of it is what we want to be better than.
+    figure('more', {
       bench: `hidden: ${name}, ${what}`,
-      ours: Math.round(perMinute),
-      against: 'what the receiver allows',
-      theirs: Math.round(allowed),
-      ratio: Number((perMinute / allowed).toFixed(3)),
+      ours: perMinute,
+      against: 'limit',
+      theirs: 0.9 * allowed,
       unit: 'messages/min',
-    },
-    {
+    }),
+    figure('less', {
       bench: `hidden: ${name}, ${what}, refused`,
-      ours: Number((100 * waste).toFixed(2)),
-      against: 'most that may be',
+      ours: 100 * waste,
+      against: 'limit',
       theirs: 5,
-      ratio: Number((waste / 0.05).toFixed(2)),
       unit: '% of attempts',
-    },
+    }),
   ]
 }
 

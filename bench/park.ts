@@ -5,7 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { BenchDns } from './parts/dns'
-import { median, type Figure } from './parts/figures'
+import { figure, median, sayFigures } from './parts/figures'
 import { Haraka, makeHarakaFolder, type HarakaPlan } from './parts/haraka'
 import { Operator } from './parts/parked'
 import { startSource } from './parts/postfix'
@@ -218,22 +218,17 @@ const main = async (): Promise<void> => {
     const they = await theirs({ kind: 'vanilla', to, limit, plugins: plugins.vanilla }, sink)
     const delay = `DELAY ${delayS} s`
     sayHeld(`haraka, ${delay}`, they)
-    const figure = (against: string, unit: string, mine: number, other: number): Figure => ({
-      bench: 'park',
-      ours: Number(mine.toFixed(2)),
-      against,
-      theirs: Number(other.toFixed(2)),
-      ratio: Number((mine / other).toFixed(3)),
-      unit,
-    })
-    const figures = [
-      figure('sluice with an empty queue', 'messages/s', we.relayed.full.rate, we.relayed.empty.rate),
-      figure('sluice with an empty queue: main thread', 'ms a message', we.relayed.full.cpu, we.relayed.empty.cpu),
-      figure(`vanilla holding as many by ${delay}`, 'messages/s', we.relayed.full.rate, they.relayed.full.rate),
-      figure(`vanilla, ${delay}: idle`, '% of a core', we.idle, they.idle),
-      figure(`vanilla, ${delay}: heap for each mail`, 'bytes', we.heap, they.heap),
-    ]
-    console.log(JSON.stringify(figures))
+    const rate = { bench: 'park: other mail', ours: we.relayed.full.rate, unit: 'messages/s' }
+    const cpu = { bench: 'park: other mail, main thread', ours: we.relayed.full.cpu, unit: 'ms a message' }
+    const idle = { bench: 'park: idle', ours: we.idle, unit: '% of a core' }
+    const heap = { bench: 'park: heap for each mail', ours: we.heap, unit: 'bytes' }
+    sayFigures([
+      figure('more', { ...rate, against: 'an empty queue', theirs: we.relayed.empty.rate }),
+      figure('more', { ...rate, against: 'vanilla', theirs: they.relayed.full.rate }),
+      figure('less', { ...cpu, against: 'an empty queue', theirs: we.relayed.empty.cpu }),
+      figure('less', { ...idle, against: 'vanilla', theirs: they.idle }),
+      figure('less', { ...heap, against: 'vanilla', theirs: they.heap }),
+    ])
   } finally {
     await sink.stop()
     await redis.stop()

@@ -6,6 +6,8 @@ import { Chooser } from '@sluice/core/admission/choice'
 import { readEgress } from '@sluice/core/config/egress'
 import type { RoutingDocument, Weight } from '@sluice/core/routing/table'
 
+import { figure, sayFigures } from './parts/figures'
+
 const limitUs = 5
 const pools = 20
 const providers = 200
@@ -91,13 +93,5 @@ const ours = times[rounds >> 1] ?? Infinity
 console.log(
   `one decision: ${ours.toFixed(3)} us (median of ${rounds} x ${perRound}; ${times[0]?.toFixed(3)} to ${times.at(-1)?.toFixed(3)})`,
 )
-const figure = {
-  bench: 'select',
-  ours: Number(ours.toFixed(3)),
-  against: 'limit',
-  theirs: limitUs,
-  ratio: Number((ours / limitUs).toFixed(3)),
-  unit: 'us',
-}
-console.log(JSON.stringify([figure]))
+sayFigures([figure('less', { bench: 'select', ours, against: 'limit', theirs: limitUs, unit: 'us' })])
 if (ours > limitUs) process.exitCode = 1

@@ -1,13 +1,29 @@
 // How benchmarks compare: rivals take turns, so that what else the machine does hits all alike; the median counts.
 
-export interface Figure {
+interface Measured {
   readonly bench: string
   readonly ours: number
+  /** The rival, or `limit`. */
   readonly against: string
   readonly theirs: number
-  readonly ratio: number
   readonly unit: string
 }
+
+export interface Figure extends Measured {
+  /** Above 1 where ours is better. */
+  readonly ratio: number
+}
+
+/** @param better what is better of the unit: messages/s are better the more they are, us the less */
+export const figure = (better: 'more' | 'less', { bench, ours, against, theirs, unit }: Measured): Figure => {
+  const ratio = better === 'more' ? ours / theirs : theirs / Math.max(ours, 1e-6)
+  return { bench, ours: rounded(ours), against, theirs: rounded(theirs), ratio: Number(ratio.toFixed(2)), unit }
+}
+
+/** Figures are the last line of a benchmark. */
+export const sayFigures = (figures: readonly Figure[]): void => console.log(JSON.stringify(figures))
+
+const rounded = (value: number): number => Number(value.toFixed(value < 100 ? 3 : 0))
 
 export const median = (values: readonly number[]): number => {
   const sorted = values.toSorted((a, b) => a - b)
@@ -45,16 +61,11 @@ export const conclude = (bench: string, ours: string, results: Map<string, numbe
     )
     if (name === ours) continue
     // With all limits on, ours competes with itself.
-    const figure = name === 'limits' ? compare(theirs, 'without limits', mine) : compare(mine, name, theirs)
-    figures.push({ bench, ...figure })
+    const sides =
+      name === 'limits'
+        ? { ours: theirs, against: 'without limits', theirs: mine }
+        : { ours: mine, against: name, theirs }
+    figures.push(figure('more', { bench, ...sides, unit: 'messages/s' }))
   }
-  console.log(JSON.stringify(figures))
+  sayFigures(figures)
 }
-
-const compare = (ours: number, against: string, theirs: number) => ({
-  ours: Math.round(ours),
-  against,
-  theirs: Math.round(theirs),
-  ratio: Number((ours / theirs).toFixed(2)),
-  unit: 'messages/s',
-})
