@@ -169,8 +169,12 @@ const refuse = (error: unknown, request: Request, response: Response, log: Log):
   }
   if (problem.code === 'SLUICE_HTTP_UNAUTHORIZED') response.set('WWW-Authenticate', 'Bearer')
   if (problem.code === 'SLUICE_HTTP_BUSY') response.set('Retry-After', '1')
+  // The rest of the request is not read, so nobody may send another one after it.
+  if (!request.complete) {
+    response.set('Connection', 'close')
+    response.once('finish', () => request.destroy())
+  }
   response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem))
-  if (!request.complete) response.once('finish', () => request.destroy())
 }
 
 export interface Listening {

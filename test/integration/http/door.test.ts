@@ -81,6 +81,14 @@ describe('a request', () => {
     expect(answer.headers.get('www-authenticate')).toBe('Bearer')
   })
 
+  it('whose body was not read ends its connection, and says so: the next request goes by another', async () => {
+    for (let n = 0; n < 100; n++) {
+      const answer = await running.ask('/v1/overrides', { method: 'POST', token: '', body: '{not json' })
+      expect([answer.status, answer.headers.get('connection')]).toEqual([401, 'close'])
+      expect((await running.ask('/v1/health')).headers.get('connection')).toBe('keep-alive')
+    }
+  })
+
   it.each([
     ['broken JSON', '{', {}, 400, 'SLUICE_HTTP_BODY'],
     ['a body that is no object', '[1]', {}, 400, 'SLUICE_HTTP_BODY'],
