@@ -2,8 +2,8 @@
 //
 // A plain Map that grows and shrinks all day makes a new table every few entries, and V8 lets each old table point to
 // its successor, for iterators under way. Once one of them has become old, young collections keep all that come after
-// it, with whatever their entries lead to: every message would live until the next full collection (four times the
-// time in young collections, measured with Node 20, 22 and 24). Here an entry that is deleted leads nowhere.
+// it, with whatever their entries lead to: every message would live until the next full collection (young collections
+// of 4 ms instead of 0.5 in a small reproduction with Node 20, 22 and 24). Here an entry that is deleted leads nowhere.
 
 interface Cell<V> {
   value: V | undefined
